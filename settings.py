@@ -1,0 +1,71 @@
+"""Every setting of the service: read from the environment (and `.env`) here and nowhere else.
+
+The names are the environment variables in lower case; `.env.example` documents each. A wrong value is one line on
+standard error that names the variable, never its value (it may be a secret), and exit code 2.
+"""
+
+import sys
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+HostName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s/]+$")]
+Brokers = Annotated[str, StringConstraints(pattern=r"^[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*$")]
+
+
+class Settings(BaseSettings):
+    """The service's settings. Times are in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    # The five of the service this one replaces.
+    port: PortNumber = Field(8002, description="port of the HTTP API")
+    mongo_uri: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017/orders"),
+        description="MongoDB, with the database in the path (`orders` where it names none)",
+    )
+    redis_host: HostName = Field("127.0.0.1", description="Redis: broker, task records, stock and customers")
+    redis_port: PortNumber = Field(6379, description="port of Redis")
+    kafka_broker: Brokers = Field("127.0.0.1:9092", description="Kafka, as `host:port[,host:port]`")
+
+    host: HostName = Field("127.0.0.1", description="address that the HTTP API listens on")
+    redis_db: Annotated[int, Field(ge=0)] = Field(0, description="database number in Redis")
+    redis_username: str | None = Field(None, description="Redis user, where it has access control lists")
+    redis_password: SecretStr | None = Field(None, description="password of Redis")
+    redis_tls: bool = Field(False, description="speak TLS to Redis; its certificate is checked")
+
+    api_workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="processes of one gunicorn")
+    api_threads: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="threads of one API process")
+    worker_concurrency: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="processes of one worker")
+    visibility_timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        60, description="seconds after which a dead worker's task is given to another"
+    )
+    outbox_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        5.0, description="how often beat looks for events that were not sent at once"
+    )
+    kafka_group: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = Field(
+        "order-service", description="consumer group of the bridge"
+    )
+
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        "USD", description="currency of an order that names none, three capital letters"
+    )
+    notifications_off: Literal["reject", "accept"] = Field(
+        "reject", description="an order of a customer who wants no notifications: refuse it, or take it and say so"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings, read once per process; end the process with code 2 where one is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False, include_context=False):
+            name = str(problem["loc"][0]).upper()
+            print(f"order-service: {name} is wrong: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None
