@@ -1,0 +1,69 @@
+"""Customers, as logins tell of them: their e-mail and whether they want notifications."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+
+EMAIL_KEY = "user:email"
+PREFERENCES_KEY = "user:preferences"
+_LEARN = (Path(__file__).parent / "learn_customer.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What one login tells; None tells nothing. `at` is in milliseconds since 1970."""
+
+    user_id: str
+    email: str | None
+    preferences: dict[str, Any] | None
+    at: int
+    source: str
+    offset: int
+
+
+class Customers:
+    """The customers in one Redis."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self._learn = client.register_script(_LEARN)
+
+    def learn(self, login: Login) -> int:
+        """Store what is newer than what is known; return how many fields that were. A missing field erases nothing."""
+        told = {
+            EMAIL_KEY: login.email,
+            PREFERENCES_KEY: None if login.preferences is None else json.dumps(login.preferences),
+        }
+        known = {key: value for key, value in told.items() if value is not None}
+        if not known:
+            return 0
+        keys = [name for key in known for name in (key, f"{key}:learnt")]
+        return int(
+            cast(
+                int,
+                self._learn(keys=keys, args=[login.user_id, login.at, login.source, login.offset, *known.values()]),
+            )
+        )
+
+    def email(self, user_id: str) -> str | None:
+        """Return the customer's e-mail, None where it is not known."""
+        return cast("str | None", self._client.hget(EMAIL_KEY, user_id))
+
+    def wants_notifications(self, user_id: str) -> bool:
+        """Tell whether the customer wants to hear of orders; who has not said anything does."""
+        return notifications_wanted(cast("str | None", self._client.hget(PREFERENCES_KEY, user_id)))
+
+
+def notifications_wanted(preferences: str | None) -> bool:
+    """Tell a no (`notifications: false`, `notifications.orders: false`) from a yes, which is anything else."""
+    try:
+        found = json.loads(preferences or "{}")
+    except ValueError:
+        return True
+    setting = found.get("notifications") if isinstance(found, dict) else None
+    if isinstance(setting, dict):
+        setting = setting.get("orders")
+    return setting is not False
