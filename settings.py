@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     notifications_off: Literal["reject", "accept"] = Field(
         "reject", description="an order of a customer who wants no notifications: refuse it, or take it and say so"
     )
+    heartbeat_file: str | None = Field(
+        None, description="file that the bridge and beat touch while they work, for a health check"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
 
 
