@@ -13,5 +13,7 @@ keepalive = 75
 # Requests in hand when TERM comes have this long (s) to end.
 graceful_timeout = 10
 loglevel = _chosen.log_level.lower()
+# Nothing here is steered while it runs, so no socket for that is left in anybody's home.
+control_socket_disable = True
 # A heartbeat file on disk can block; memory cannot.
 worker_tmp_dir = "/dev/shm"  # noqa: S108

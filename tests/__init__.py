@@ -1,0 +1,1 @@
+"""The tests: real servers, real processes, real sockets."""
