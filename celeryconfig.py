@@ -74,7 +74,7 @@ worker_soft_shutdown_timeout = 8.0
 
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.
-beat_scheduler = "celery.beat:Scheduler"
+beat_scheduler = "tasks.beat:LivingScheduler"
 beat_schedule = {
     "sweep_outbox": {
         "task": "sweep_outbox",

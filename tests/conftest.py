@@ -10,7 +10,7 @@ import redis
 
 from local.servers import KafkaBroker, Mongod, RedisServer
 from tests.client import Client
-from tests.processes import Servers, Service, eventually, service
+from tests.processes import Servers, Service, eventually, mongo_client, service
 from tests.topics import Topics
 
 
@@ -32,6 +32,7 @@ def mongod(server_folder: Path) -> Iterator[Mongod]:
     server = Mongod(server_folder / "mongod")
     server.start()
     yield server
+    mongo_client(server.uri).close()
     server.stop()
 
 

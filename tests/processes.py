@@ -1,5 +1,6 @@
 """The service's own processes, started for tests as an operator would start them."""
 
+import atexit
 import os
 import sys
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,16 @@ def eventually(look: Callable[[], T], *, within: float = 20.0, every: float = 0.
             return found
         assert time.monotonic() < deadline, f"did not become true within {within:g} s; last seen: {found!r}"
         time.sleep(every)
+
+
+@cache
+def mongo_client(uri: str) -> "pymongo.MongoClient[dict[str, object]]":
+    """Return the run's one client of this MongoDB; it is closed when Python ends."""
+    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
+        uri, tz_aware=True, serverSelectionTimeoutMS=2000
+    )
+    atexit.register(client.close)
+    return client
 
 
 @dataclass
@@ -64,8 +75,7 @@ class Servers:
 
     def orders(self) -> "pymongo.collection.Collection[dict[str, object]]":
         """Return the collection of orders, through a client of one's own."""
-        client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self.mongod.uri, tz_aware=True)
-        return client[self.database]["orders"]
+        return mongo_client(self.mongod.uri)[self.database]["orders"]
 
 
 @dataclass

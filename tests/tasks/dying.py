@@ -1,0 +1,59 @@
+"""Runs one write and is killed (SIGKILL) right after a chosen step of it: `python -m tests.tasks.dying`.
+
+Reads one JSON object a line: `{"write": {...}, "after": "<class>.<method>" or null}`. Each runs in a process of its
+own, whose exit status is written back as a line.
+"""
+
+import json
+import os
+import signal
+import sys
+from datetime import datetime
+from typing import Any
+
+from pymongo.collection import Collection
+
+from models.stock import Stock
+from models.writes import Write
+from tasks.commit import commit, open_stores
+from tasks.publisher import Publisher
+from tasks.records import Records
+
+STEPS: dict[str, tuple[type, str]] = {
+    "stock decided": (Stock, "move"),
+    "order stored": (Collection, "insert_one"),
+    "order changed": (Collection, "update_one"),
+    "event sent": (Publisher, "deliver"),
+    "outcome recorded": (Records, "succeed"),
+}
+
+
+def _die_after(step: str) -> None:
+    owner, name = STEPS[step]
+    real = getattr(owner, name)
+
+    def fatal(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, fatal)
+
+
+def main() -> None:
+    """Run each line's write in a child."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            if request["after"]:
+                _die_after(request["after"])
+            told = request["write"]
+            write = Write(**{**told, "accepted_at": datetime.fromisoformat(told["accepted_at"])})
+            print(json.dumps(commit([write], open_stores())[0].as_result()), flush=True)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""A write killed after any of its steps and run again takes effect once: one version, one movement, one event."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from models.ids import new_id
+from tests.processes import REPOSITORY, Servers
+from tests.topics import OUTGOING, Topics, headers
+
+CREATE_STEPS = ["stock decided", "order stored", "event sent", "order changed", "outcome recorded"]
+CHANGE_STEPS = ["stock decided", "order changed", "event sent", "outcome recorded"]
+SIGKILL = 9
+
+
+class Runner:
+    """Runs writes in processes that die where they are told to."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tasks.dying"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+            env=environment,
+            text=True,
+        )
+
+    def run(self, write: dict[str, Any], after: str | None = None) -> dict[str, Any]:
+        """Run a write; return its outcome, with the signal that ended it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"write": write, "after": after}) + "\n")
+        self._process.stdin.flush()
+        told: dict[str, Any] = {}
+        while not {"signal"} & set(told) and (line := self._process.stdout.readline().strip()) != "{}":
+            told |= json.loads(line)
+        return told
+
+    def close(self) -> None:
+        """End the runner."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def own(servers: Servers) -> Servers:
+    return Servers(servers.redis_server, servers.mongod, servers.kafka, database="killed", redis_db=5)
+
+
+@pytest.fixture(scope="module")
+def runner(own: Servers, shop: object) -> Iterator[Runner]:  # the shop has made the topics
+    running = Runner({"PATH": "/usr/bin:/bin", **own.environment()})
+    yield running
+    running.close()
+
+
+def a_write(kind: str, order_id: str | None = None, **body: Any) -> dict[str, Any]:
+    task_id = new_id()
+    return {
+        "task_id": task_id,
+        "order_id": order_id or task_id,
+        "kind": kind,
+        "body": body,
+        "accepted_at": datetime.now(UTC).isoformat(),
+    }
+
+
+def a_create(product: str, quantity: int) -> dict[str, Any]:
+    items = [{"productId": product, "quantity": quantity, "unitPrice": "2.50"}]
+    return a_write("create", userId="user-1", items=items, currency="USD")
+
+
+def check(own: Servers, topics: Topics, order_id: str, product: str, versions: int, stock: int) -> dict[str, Any]:
+    """Check what any other program can see of the order; return it."""
+    order: Any = own.orders().find_one({"_id": order_id})
+    assert [entry["version"] for entry in order["timeline"]] == list(range(1, versions + 1))
+    assert order["version"] == versions
+    assert order["outbox"] == []
+    assert own.redis_client().get(f"product:{product}:stock") == str(stock)
+    with topics.reader(*OUTGOING) as reader:
+        found = reader.wait_for(versions, key=order_id)
+        ids = {headers(message)["ce_id"] for message in found}
+    assert ids == {f"{order_id}:{version}" for version in range(1, versions + 1)}
+    return dict(order)
+
+
+@pytest.mark.parametrize("step", CREATE_STEPS)
+def test_a_create_killed_after_a_step_and_run_again_is_one_order(
+    step: str, own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 10)
+    write = a_create(product, 3)
+
+    assert runner.run(write, after=step) == {"signal": SIGKILL}
+    again = runner.run(write)
+    third = runner.run(write)
+
+    assert again == third
+    assert again["outcome"] == "created"
+    check(own, topics, write["order_id"], product, versions=1, stock=7)
+
+
+@pytest.mark.parametrize("step", CHANGE_STEPS)
+@pytest.mark.parametrize("kind", ["update", "delete"])
+def test_a_change_killed_after_a_step_and_run_again_is_one_version(
+    kind: str, step: str, own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 10)
+    create = a_create(product, 3)
+    runner.run(create)
+    body: dict[str, Any] = {}
+    if kind == "update":
+        body = {"items": [{"productId": product, "quantity": 5, "unitPrice": None}]}
+    write = a_write(kind, create["order_id"], **body)
+
+    assert runner.run(write, after=step) == {"signal": SIGKILL}
+    again = runner.run(write)
+    third = runner.run(write)
+
+    assert again == third
+    assert again["outcome"] == f"{kind}d"
+    check(own, topics, create["order_id"], product, versions=2, stock={"update": 5, "delete": 10}[kind])
+
+
+def test_a_refusal_stands_when_stock_comes_before_the_task_runs_again(
+    own: Servers, runner: Runner, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 1)
+    write = a_create(product, 3)
+    assert runner.run(write, after="stock decided") == {"signal": SIGKILL}
+
+    own.redis_client().set(f"product:{product}:stock", 100)
+    again = runner.run(write)
+
+    assert again["outcome"] == "rejected"
+    assert again["problem"]["type"] == "insufficient-stock"
+    assert own.orders().find_one({"_id": write["order_id"]}) is None
+    assert own.redis_client().get(f"product:{product}:stock") == "100"
+
+
+def test_a_task_that_comes_back_long_after_its_record_moves_nothing(
+    own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    redis = own.redis_client()
+    redis.set(f"product:{product}:stock", 10)
+    create = a_create(product, 3)
+    runner.run(create)
+    update = a_write("update", create["order_id"], items=[{"productId": product, "quantity": 1, "unitPrice": None}])
+    runner.run(update)
+    redis.delete(*redis.scan_iter(f"order:{create['order_id']}:*"), *redis.scan_iter("celery-task-meta-*"))
+
+    runner.run(create)
+    runner.run(update)
+
+    check(own, topics, create["order_id"], product, versions=2, stock=9)
+
+
+def test_a_movement_left_by_a_revoked_task_is_taken_back_by_the_next_write(
+    own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 10)
+    create = a_create(product, 3)
+    runner.run(create)
+    revoked = a_write("update", create["order_id"], items=[{"productId": product, "quantity": 8, "unitPrice": None}])
+    runner.run(revoked, after="stock decided")
+    assert own.redis_client().get(f"product:{product}:stock") == "2"
+
+    following = a_write("update", create["order_id"], items=[{"productId": product, "quantity": 4, "unitPrice": None}])
+    assert runner.run(following)["outcome"] == "updated"
+
+    check(own, topics, create["order_id"], product, versions=2, stock=6)
