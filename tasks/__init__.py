@@ -13,7 +13,9 @@ from celery import Celery
 from celery.signals import after_setup_logger, after_setup_task_logger
 
 from settings import settings
+from tasks import transport
 
+transport.register()
 app = Celery("order-service")
 app.config_from_object("celeryconfig")
 
