@@ -120,9 +120,9 @@ class Service:
     def worker(self, queue: str, name: str = "", *arguments: str) -> Child:
         """Start a worker on one queue and wait until it reads it."""
         name = name or queue
-        child = self.start(
-            f"worker-{name}", "celery", "-A", "tasks", "worker", "-Q", queue, "-n", f"{name}@%h", *arguments
-        )
+        # Mingling would ask the other workers for a second what they have revoked.
+        options = ("-Q", queue, "-n", f"{name}@%h", "--without-mingle", *arguments)
+        child = self.start(f"worker-{name}", "celery", "-A", "tasks", "worker", *options)
         eventually(lambda: " ready." in child.log.read_text(), within=30)
         return child
 
