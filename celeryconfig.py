@@ -75,11 +75,14 @@ worker_soft_shutdown_timeout = 8.0
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.
 beat_scheduler = "tasks.beat:LivingScheduler"
+
+
+def _every(task: str, seconds: float) -> dict[str, object]:
+    # One that has waited until the next one is due is not worth running.
+    return {"task": task, "schedule": seconds, "options": {"queue": "publish", "expires": max(1.0, seconds)}}
+
+
 beat_schedule = {
-    "sweep_outbox": {
-        "task": "sweep_outbox",
-        "schedule": _chosen.outbox_sweep_seconds,
-        # A sweep that waited longer than the next one is due is not worth running.
-        "options": {"queue": "publish", "expires": max(1.0, _chosen.outbox_sweep_seconds), "ignore_result": True},
-    },
+    "sweep_outbox": _every("sweep_outbox", _chosen.outbox_sweep_seconds),
+    "prepare_stores": _every("prepare_stores", 30.0),
 }

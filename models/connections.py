@@ -4,6 +4,7 @@ A process says how long it is ready to wait: an API answers within 2.5 s, a work
 """
 
 import os
+import threading
 from functools import cache
 
 import mongoengine
@@ -18,6 +19,8 @@ from settings import settings
 
 MAX_CONNECTIONS = 100
 """Connections one process opens to each server at the most; more callers wait for one."""
+
+_connecting = threading.Lock()
 
 
 @cache
@@ -42,7 +45,8 @@ def _mongo(_pid: int, timeout_seconds: float) -> None:
 
 def orders(timeout_seconds: float) -> "Collection[OrderDocument]":
     """Return the collection of orders; no operation on it takes longer than `timeout_seconds`."""
-    _mongo(os.getpid(), timeout_seconds)
+    with _connecting:
+        _mongo(os.getpid(), timeout_seconds)
     collection: Collection[OrderDocument] = Order._get_collection()
     return collection
 

@@ -88,11 +88,17 @@ def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
 def _commit_one(write: Write, stores: Stores) -> Outcome:
     done = persist(partial(_create if write.kind == "create" else _change, write, stores))
     if done.unsent:
-        persist(
-            partial(outbox.send_now, stores.orders, stores.customers, stores.publisher, write.order_id, done.unsent)
-        )
+        _send(write, done.unsent, stores)
     persist(partial(stores.records.succeed, write, done.outcome))
     return done.outcome
+
+
+def _send(write: Write, unsent: list[OutboxEvent], stores: Stores) -> None:
+    try:
+        outbox.send_now(stores.orders, stores.customers, stores.publisher, write.order_id, unsent)
+    except Exception as error:
+        # The order is stored, and its outbox holds the event: whatever this was, the write has not failed.
+        _log.warning("order %s: its event is left to the sweep: %s", write.order_id, type(error).__name__)
 
 
 def _create(write: Write, stores: Stores) -> _Done:

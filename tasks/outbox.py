@@ -58,7 +58,8 @@ def sweep(
         delivered = _send(orders, customers, publisher, order["_id"], order["outbox"], SWEEP_TIMEOUT)
         sent += delivered
         left += len(order["outbox"]) - delivered
-        if delivered == 0:
+        if delivered < len(order["outbox"]):
+            orders.update_one({"_id": order["_id"]}, {"$unset": {"outboxLease": 1}})
             break  # Kafka is away: the rest would only wait as long each
     return sent, left
 

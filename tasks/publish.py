@@ -1,9 +1,7 @@
 """The tasks of the `publish` queue: a user's orders, what outboxes still hold, and what stores need at start."""
 
 import logging
-from typing import Any, Literal
-
-from celery.signals import beat_init
+from typing import Literal
 
 from models.connections import orders, redis_client
 from models.customers import Customers
@@ -50,14 +48,9 @@ def sweep_outbox() -> None:
 
 @app.task(name="prepare_stores", ignore_result=True)
 def prepare_stores() -> None:
-    """Make MongoDB's indexes and Kafka's topics; beat asks for it once at its start."""
+    """Make MongoDB's indexes and Kafka's topics where they are missing."""
     persist(lambda: make_indexes(orders(SERVER_TIMEOUT)))
     try:
         persist(lambda: make_topics(settings().kafka_broker))
     except MissingTopicsError as error:
         _log.error("%s", error)
-
-
-@beat_init.connect
-def _prepare(**_: Any) -> None:
-    prepare_stores.apply_async(queue="publish")

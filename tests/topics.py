@@ -27,10 +27,6 @@ class Topics:
         assert self._producer.flush(20) == 0
         assert errors == [None]
 
-    def names(self) -> set[str]:
-        """Return the topics there are."""
-        return set(self._producer.list_topics(timeout=10).topics)
-
     def level(self, product_id: str, units: int, **more: Any) -> None:
         """Send a stock level."""
         self.send("product_events", {"productId": product_id, "stock": units, **more}, product_id)

@@ -33,12 +33,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="module")
 def running(own: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An API, beat and what makes the topics; each test has the workers it needs."""
+    """All but the workers of orders; each test starts the ones it needs."""
     with service(own, tmp_path_factory.mktemp("running")) as started:
         started.api()
         started.beat()
+        started.bridge()
         started.worker("publish")
-        eventually(lambda: "order_created" in Topics(own.kafka.bootstrap).names())
         yield started
 
 
