@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pymongo
 import pytest
 import redis
@@ -12,6 +13,10 @@ from local.servers import KafkaBroker, Mongod, RedisServer
 from tests.client import Client
 from tests.processes import Servers, Service, eventually, mongo_client, service
 from tests.topics import Topics
+
+# A machine that runs servers beside the tests is too noisy for a time limit per example.
+hypothesis.settings.register_profile("service", deadline=None, max_examples=50, stateful_step_count=30)
+hypothesis.settings.load_profile("service")
 
 
 @pytest.fixture(scope="session")
