@@ -1,22 +1,19 @@
-"""What a request's body may be: read once, checked whole, and normalised to one form before it is accepted.
+"""What a request's body may be: checked whole, and normalised to one form before it is accepted.
 
 One product may be given flat (`{userId, productId, quantity}`); inside, an order always has a list of items.
 """
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from werkzeug.exceptions import UnsupportedMediaType
 
-from api.problems import invalid, malformed
+from api.problems import invalid
 from models import money
 from models.ids import ID_PATTERN, RESERVED_USER_IDS
 from models.order import Status
 
-MAX_BODY_BYTES = 256 * 1024
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 MAX_NOTE_CHARACTERS = 2_000
@@ -65,11 +62,14 @@ def _storable(value: dict[str, Any], max_bytes: int) -> dict[str, Any]:
 
 def _plain(value: Any, depth: int) -> Any:
     """Return the value with floats for decimals, checked for what MongoDB can't hold."""
-    if depth > MAX_METADATA_DEPTH:
+    if isinstance(value, (dict, list)) and depth > MAX_METADATA_DEPTH:
         raise ValueError(f"must be nested at most {MAX_METADATA_DEPTH} deep")
     if isinstance(value, dict):
         if any("\0" in key for key in value):
             raise ValueError("must not have a NUL character in a name")
+        if isinstance(value.get("$ref"), str) and "$id" in value:
+            # MongoDB's drivers read this back as a reference of theirs, whatever the customer meant by it.
+            raise ValueError("must not have both $ref and $id in one object")
         return {key: _plain(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part, depth + 1) for part in value]
@@ -84,8 +84,11 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$", max_length=64)]
-UserId = Annotated[Id, AfterValidator(_not_reserved)]
-Quantity = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_QUANTITY)]
+UserId = Annotated[
+    Id, AfterValidator(_not_reserved), Field(json_schema_extra={"not": {"enum": sorted(RESERVED_USER_IDS)}})
+]
+# The bounds stand first: behind the validator the description would not show them.
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY), BeforeValidator(_whole_number)]
 Price = Annotated[
     str,
     BeforeValidator(_price),
@@ -99,7 +102,9 @@ Price = Annotated[
 ]
 Note = Annotated[str, Field(max_length=MAX_NOTE_CHARACTERS)]
 Address = Annotated[dict[str, str], AfterValidator(_small_address), Field(description="at most 4 KiB of JSON")]
-Metadata = Annotated[dict[str, Any], AfterValidator(_small_metadata), Field(description="at most 16 KiB of JSON")]
+Metadata = Annotated[
+    dict[str, Any], AfterValidator(_small_metadata), Field(description="at most 16 KiB of JSON, 32 levels deep")
+]
 
 
 class Body(BaseModel):
@@ -160,11 +165,23 @@ class CreateOrderFlat(_NewDetails, Line):
     """A new order of one product."""
 
 
-class UpdateOrder(_Details):
+def _absent_stays(schema: dict[str, Any]) -> None:
+    """Keep the description from naming defaults: what an update leaves out is not set to anything."""
+    for described in schema["properties"].values():
+        described.pop("default", None)
+    schema["minProperties"] = 1
+
+
+class _Changes(_Details):
+    model_config = ConfigDict(json_schema_extra=_absent_stays)
+
+    status: Status = "confirmed"
+
+
+class UpdateOrder(_Changes):
     """Changes to an order: what is absent stays, null clears what may be null."""
 
-    status: Status = Field(default="confirmed", json_schema_extra={"default": None})
-    items: Lines = Field(default=[])
+    items: Lines = []
 
     @model_validator(mode="after")
     def _something(self) -> "UpdateOrder":
@@ -173,25 +190,8 @@ class UpdateOrder(_Details):
         return self
 
 
-class UpdateOrderFlat(_Details, Line):
+class UpdateOrderFlat(_Changes, Line):
     """Changes to an order that is of one product from then on."""
-
-    status: Literal["confirmed", "processing", "shipped", "delivered", "cancelled"] = "confirmed"
-
-
-def read_json(request: Request) -> dict[str, Any]:
-    """Return the body's JSON object, its fractions as Decimal."""
-    if not request.is_json:
-        raise UnsupportedMediaType("The body must be application/json.")
-    try:
-        body = json.loads(request.get_data(), parse_float=Decimal, parse_constant=_no_constant)
-        # Half a surrogate pair is JSON by its grammar, but no text that could be stored or sent on.
-        json.dumps(body, ensure_ascii=False, default=str).encode()
-    except (ValueError, RecursionError) as error:
-        raise malformed("The body is not JSON in UTF-8.") from error
-    if not isinstance(body, dict):
-        raise invalid([{"pointer": "", "detail": "must be an object"}])
-    return body
 
 
 def parse_create(body: dict[str, Any], currency: str) -> dict[str, Any]:
@@ -239,7 +239,3 @@ def _validated(model: type[Body], body: dict[str, Any]) -> Body:
 def _pointer(location: tuple[int | str, ...]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -65,7 +65,10 @@ def _paths() -> dict[str, Any]:
         "/order/{id}": {
             "parameters": [{**_path("id"), "description": both}],
             "get": _operation(
-                "listUserOrders", "List a user's orders and publish them", {"200": orders, **_refs(400, 503)}, listing
+                "listUserOrders",
+                "List a user's orders and publish them",
+                {"200": orders, **_refs(400, 404, 503)},  # 404 for a path that is no id
+                listing,
             ),
             "put": _operation(
                 "updateOrder", "Change an order", {**with_body, **_refs(404)}, body=("UpdateOrder", "UpdateOrderFlat")
@@ -141,10 +144,21 @@ def _schemas() -> dict[str, Any]:
             acceptedAt=_TIME,
             endedAt={"type": ["string", "null"]},
         ),
-        "Problem": _object(
-            type={"type": "string"}, title={"type": "string"}, status={"type": "integer"}, detail={"type": "string"}
-        ),
+        "Problem": _problem(),
     }
+
+
+def _problem() -> dict[str, Any]:
+    described = _object(
+        type={"type": "string"}, title={"type": "string"}, status={"type": "integer"}, detail={"type": "string"}
+    )
+    # What some types add; `required` stays as it is.
+    described["properties"] |= {
+        "errors": {"type": "array", "items": _object(pointer={"type": "string"}, detail={"type": "string"})},
+        "taskId": _ID,
+        "statusUrl": {"type": "string"},
+    }
+    return described
 
 
 def _problem_responses() -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pymongo
 import redis
 from flask import Blueprint, Response, request
 
-from api.bodies import parse_create, parse_update, read_json
+from api.bodies import parse_create, parse_update
+from api.json_body import read_json
 from api.problems import not_found, outcome_unknown, overloaded
 from api.reading import list_response, selection_from_query
 from models.connections import orders, redis_client

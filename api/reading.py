@@ -72,8 +72,9 @@ def list_response(collection: "Collection[OrderDocument]", selection: Selection)
     """Answer with a JSON array of orders: one page where a limit is given, else all of them, streamed."""
     found = collection.find(selection.filter(), PROJECTION, sort=[("_id", -1)], batch_size=BATCH)
     if selection.limit is None:
-        first = list(islice(found, BATCH))  # errors of the first read are still a clean answer
-        return Response(_stream(chain(first, found)), content_type="application/json")
+        pieces = _stream(found)
+        first = next(pieces)  # what breaks here is still a clean answer
+        return Response(chain([first], pieces), content_type="application/json")
     orders = list(found.limit(selection.limit + 1))
     page = orders[: selection.limit]
     response = Response(orjson.dumps([order_json(order) for order in page]), content_type="application/json")
@@ -95,7 +96,7 @@ def _stream(orders: Iterator[OrderDocument]) -> Iterator[bytes]:
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
         raise malformed(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
     return int(text)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.dead_letters import DeadLetters
 from bridge.loop import Bridge, new_consumer
+from bridge.topic_ids import TopicIds
 from models.connections import redis_client
 from settings import settings
 from tasks.patience import TryLaterError
@@ -35,7 +36,8 @@ def main() -> int:
         _log.error("%s", error)
         return 1
     consumer = new_consumer(chosen.kafka_broker, chosen.kafka_group)
-    bridge = Bridge(consumer, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker))
+    topic_ids = TopicIds(consumer, chosen.kafka_broker)
+    bridge = Bridge(consumer, topic_ids, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker))
     heartbeat = Path(chosen.heartbeat_file) if chosen.heartbeat_file else None
     bridge.run(stopping.is_set, heartbeat.touch if heartbeat else lambda: None)
     return 0

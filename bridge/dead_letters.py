@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaException, Producer
 
-from bridge.shapes import Incoming
+from bridge.incoming import Incoming
 from tasks.topics import DEAD_LETTER_MAX_BYTES, dead_letter_topic
 
 DELIVERY_TIMEOUT = 10.0
@@ -59,7 +59,7 @@ class DeadLetters:
                     dead_letter_topic(message.topic),
                     message.value,
                     message.key,
-                    headers=[*message.headers, *_why(message, reason)],
+                    headers=[*(message.headers or ()), *_why(message, reason)],
                     on_delivery=report,
                 )
         except (BufferError, KafkaException) as error:
@@ -72,8 +72,9 @@ class DeadLetters:
 
 
 def _why(message: Incoming, reason: str) -> list[tuple[str, bytes]]:
-    before = [value for name, value in message.headers if name == f"{_PREFIX}attempts"]
-    attempts = int(before[-1]) + 1 if before and before[-1] and before[-1].isdigit() else 1
+    before = [value for name, value in message.headers or () if name == f"{_PREFIX}attempts" and value]
+    # A message may come with any header: only a number that could be ours is one.
+    attempts = int(before[-1]) + 1 if before and before[-1].isdigit() and len(before[-1]) < 10 else 1
     facts = {
         "reason": reason,
         "topic": message.topic,

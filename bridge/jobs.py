@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from bridge.shapes import Incoming, read_login, read_product_event
+from bridge.incoming import Incoming
+from bridge.shapes import UnreadableError, read_login, read_product_event
 from tasks.enqueue import Job
 
 
@@ -15,6 +16,8 @@ def job_for(message: Incoming) -> Job:
         where there is none, because it can't be read.
 
     """
+    if message.headers is None:
+        raise UnreadableError("the name of a header is not UTF-8")
     task_id = f"{message.topic}:{message.partition}:{message.offset}:{message.timestamp}"
     if message.topic == "product_events":
         level = read_product_event(message)

@@ -7,22 +7,21 @@ message is read again, and its task has the same id.
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
 
 import redis
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bridge.dead_letters import DeadLetters, UndeliveredError
+from bridge.incoming import Incoming, incoming
 from bridge.jobs import job_for
-from bridge.shapes import Incoming, UnreadableError
+from bridge.shapes import UnreadableError
+from bridge.topic_ids import Place, TopicIds
 from tasks.enqueue import Job, enqueue
 from tasks.topics import INCOMING
 
 BATCH = 500
 POLL_SECONDS = 0.5
 """How long a poll waits for a first message; it returns as soon as there is one."""
-
-Header = tuple[str, str | bytes | None]
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +37,11 @@ def new_consumer(brokers: str, group: str) -> Consumer:
             "auto.commit.interval.ms": 1000,
             "enable.auto.offset.store": False,
             "partition.assignment.strategy": "cooperative-sticky",
-            # A topic that was deleted and made anew is noticed within this time.
+            # A bridge that was killed keeps its partitions from the others for this long. Heartbeats come from a thread
+            # of the client's own, so a slow batch does not cost them.
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 2000,
+            # A topic that is missing or was deleted is found within this time once it is made.
             "topic.metadata.refresh.interval.ms": 10_000,
         },
         logger=_log,
@@ -48,8 +51,11 @@ def new_consumer(brokers: str, group: str) -> Consumer:
 class Bridge:
     """Reads both topics and turns what it reads into tasks."""
 
-    def __init__(self, consumer: Consumer, client: "redis.Redis", dead_letters: DeadLetters) -> None:
+    def __init__(
+        self, consumer: Consumer, topic_ids: TopicIds, client: "redis.Redis", dead_letters: DeadLetters
+    ) -> None:
         self._consumer = consumer
+        self._topic_ids = topic_ids
         self._redis = client
         self._dead_letters = dead_letters
         self._waiting = False
@@ -68,6 +74,8 @@ class Bridge:
 
     def _round(self) -> None:
         messages = [message for message in self._consumer.consume(BATCH, POLL_SECONDS) if _is_message(message)]
+        begun_anew = self._topic_ids.begin_anew()
+        messages = [message for message in messages if _place(message) not in begun_anew]
         if self._waiting and not messages:
             self._resume_if_redis_answers()
             return
@@ -78,34 +86,32 @@ class Bridge:
         except (redis.RedisError, UndeliveredError) as error:
             self._hold(messages, error)
             return
-        for message in messages:
+        for last in {_place(message): message for message in messages}.values():
             # A partition may have gone to another bridge meanwhile, which reads these again.
             with suppress(KafkaException):
-                self._consumer.store_offsets(message)
+                self._consumer.store_offsets(offsets=[self._topic_ids.position_after(last)])
 
     def _pass_on(self, messages: list[Message]) -> None:
         jobs: list[Job] = []
         unreadable: list[tuple[Incoming, str]] = []
-        for message in map(_incoming, messages):
+        for message in map(incoming, messages):
             try:
                 jobs.append(job_for(message))
             except UnreadableError as error:
                 unreadable.append((message, str(error)))
+        # Redis first: while it is away this is tried again and again, and would lay down the same letters each time.
+        if jobs:
+            enqueue(self._redis, jobs)
         if unreadable:
             self._dead_letters.lay_down(unreadable)
             _log.warning("%d dead letters; the last: %s", len(unreadable), unreadable[-1][1])
-        if jobs:
-            enqueue(self._redis, jobs)
 
     def _hold(self, messages: list[Message], error: Exception) -> None:
         """Go back to the first message that was not passed on, and read on when Redis answers."""
         if not self._waiting:
             _log.warning("holding %d messages: %s", len(messages), type(error).__name__)
         self._waiting = True
-        first: dict[tuple[str, int], int] = {}
-        for message in map(_incoming, messages):
-            place = (message.topic, message.partition)
-            first[place] = min(message.offset, first.get(place, message.offset))
+        first = {_place(message): message.offset() or 0 for message in reversed(messages)}
         with suppress(KafkaException):  # of a partition that has gone: its next owner begins there
             self._consumer.pause(self._consumer.assignment())
         for (topic, partition), offset in first.items():
@@ -123,6 +129,7 @@ class Bridge:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
+        self._topic_ids.forget(partitions)
         if self._waiting:  # an assignment forgets that its partitions were paused
             consumer.pause(partitions)
         _log.info("reads %s", _names(partitions))
@@ -147,24 +154,11 @@ def _is_message(message: Message) -> bool:
     return False
 
 
-def _incoming(message: Message) -> Incoming:
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
+def _place(message: Message) -> Place:
+    topic, partition = message.topic(), message.partition()
     assert topic is not None
     assert partition is not None
-    _, timestamp = message.timestamp()
-    return Incoming(
-        topic=topic,
-        partition=partition,
-        offset=OFFSET_INVALID if offset is None else offset,
-        timestamp=timestamp,
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
-        headers=tuple((name, _bytes(value)) for name, value in cast("list[Header]", message.headers() or [])),
-    )
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+    return topic, partition
 
 
 def _names(partitions: list[TopicPartition]) -> str:

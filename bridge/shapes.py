@@ -6,11 +6,11 @@ id, the level), the outermost for the event itself (its type, its time).
 
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from bridge.incoming import Incoming
 from models.customers import Login
 from models.ids import RESERVED_USER_IDS, is_id
 from models.stock import Level
@@ -21,6 +21,9 @@ MAX_AHEAD_MS = 5 * 60 * 1000
 MAX_EXACT = 2**53 - 1
 """Redis' scripts count in doubles; a larger number would not be exact."""
 
+MAX_DEPTH = 100
+"""Objects and arrays within each other; what is deeper could overflow the stack of whoever reads it next."""
+
 MAX_EMAIL = 320
 _TIMES = ("time", "timestamp", "eventTime", "event_time", "occurredAt", "occurred_at", "updatedAt", "updated_at")
 _LEVELS = ("stock", "quantity", "available", "inventory")
@@ -30,42 +33,22 @@ class UnreadableError(Exception):
     """A message that can't be read; its text is the reason, and quotes nothing of what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A Kafka message, as far as reading it needs; `timestamp` is Kafka's, in milliseconds since 1970."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-
-    @property
-    def source(self) -> str:
-        """Where offsets can be compared."""
-        return f"{self.topic}/{self.partition}"
-
-
 def read_product_event(message: Incoming) -> Level:
     """Return the stock level, or the removal, that a message of `product_events` tells of."""
     if message.value is None:
-        return _level(message, _id(_text(message.key)), None, None, _event_time(message, []))
+        return _level(message, _id([_text(message.key)]), None, None, _event_time(message, []))
     layers = _layers(message.value, ("product", "data", "payload"))
     inside = layers[::-1]
-    product_id = _id(_first(inside, ("productId", "product_id")) or _first(inside, ("id", "_id", "sku")))
-    version = _first(inside, ("version", "sequence"))
-    if not _is_count(version):
-        version = None  # a schema's version, say
+    product_id = _id(_told(inside, ("productId", "product_id"), ("id", "_id", "sku")))
+    # A version that is no number is a schema's, say.
+    version = next(
+        (count for told in _told(inside, ("version", "sequence")) if (count := _count(told)) is not None), None
+    )
     at = _event_time(message, layers)
-    kind = _first(layers, ("type",))
-    if isinstance(kind, str) and "deleted" in kind.lower():
+    if _is_deletion(message, layers):
         return _level(message, product_id, None, version, at)
-    units = _first(inside, _LEVELS)
-    if isinstance(units, float) and units.is_integer():
-        units = int(units)
-    if not _is_count(units):
+    units = _count(next(_told(inside, _LEVELS), None))
+    if units is None:
         raise UnreadableError("the stock level is no whole number of at least 0")
     return _level(message, product_id, units, version, at)
 
@@ -76,10 +59,10 @@ def read_login(message: Incoming) -> Login:
         raise UnreadableError("a login without a value")
     layers = _layers(message.value, ("user", "data", "payload"))
     inside = layers[::-1]
-    user_id = _id(_first(inside, ("userId", "user_id")) or _first(inside, ("id", "_id")))
+    user_id = _id(_told(inside, ("userId", "user_id"), ("id", "_id")))
     if user_id in RESERVED_USER_IDS:
         raise UnreadableError("the id is reserved")
-    email, preferences = _first(inside, ("email",)), _first(inside, ("preferences",))
+    email, preferences = next(_told(inside, ("email",)), None), next(_told(inside, ("preferences",)), None)
     if email is not None and not (isinstance(email, str) and 0 < len(email) <= MAX_EMAIL):
         raise UnreadableError("the e-mail is no text of a sensible length")
     if preferences is not None and not isinstance(preferences, dict):
@@ -95,24 +78,35 @@ def _layers(value: bytes, nests: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the objects of a message, from the outermost to the innermost."""
     try:
         found = json.loads(value.decode())
-        found_text = json.dumps(found, ensure_ascii=False)
-        found_text.encode()  # half a surrogate pair can't be stored
+        # Neither half a surrogate pair nor NaN could be stored.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        shallow = _is_shallow(found)
     except (ValueError, RecursionError):
         raise UnreadableError("the value is not JSON in UTF-8") from None
+    if not shallow:
+        raise UnreadableError("the value is nested too deeply")
     layers = []
     while isinstance(found, dict):
-        layers.append(found)
+        # The `id` of a CloudEvents envelope is the event's own.
+        layers.append({name: found[name] for name in found if name != "id" or "specversion" not in found})
         found = next((found[name] for name in nests if isinstance(found.get(name), dict)), None)
     if not layers:
         raise UnreadableError("the value is no JSON object")
     return layers
 
 
-def _first(layers: Iterable[dict[str, Any]], names: tuple[str, ...]) -> Any:
-    return next((layer[name] for layer in layers for name in names if layer.get(name) is not None), None)
+def _is_shallow(value: Any, depth: int = MAX_DEPTH) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_shallow(part, depth - 1) for part in parts)
 
 
-def _id(found: Any) -> str:
+def _told(layers: list[dict[str, Any]], *names: tuple[str, ...]) -> Iterator[Any]:
+    """Yield what is told under these names; the first group counts in all layers before the next one does."""
+    return (layer[name] for group in names for layer in layers for name in group if layer.get(name) is not None)
+
+
+def _id(told: Iterable[Any]) -> str:
+    found = next(iter(told), None)
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
     if not is_id(found):
@@ -120,15 +114,24 @@ def _id(found: Any) -> str:
     return str(found)
 
 
-def _text(key: bytes | None) -> str | None:
-    try:
-        return None if key is None else key.decode()
-    except UnicodeDecodeError:
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode(errors="replace")
+
+
+def _header(message: Incoming, wanted: str) -> str | None:
+    return next((_text(value) for name, value in message.headers or () if name == wanted), None)
+
+
+def _is_deletion(message: Incoming, layers: list[dict[str, Any]]) -> bool:
+    kinds = (next(_told(layers, ("type",)), None), _header(message, "ce_type"))
+    return any(isinstance(kind, str) and "deleted" in kind.lower() for kind in kinds)
+
+
+def _count(told: Any) -> int | None:
+    """Return a whole number of at least 0 (3.0 is one too), None where it is none, or too large to be exact."""
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0 <= told <= MAX_EXACT:
         return None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXACT
+    return int(told) if told == int(told) else None
 
 
 def _event_time(message: Incoming, layers: list[dict[str, Any]]) -> int:
@@ -137,7 +140,7 @@ def _event_time(message: Incoming, layers: list[dict[str, Any]]) -> int:
     arrived = message.timestamp if 0 < message.timestamp <= now + MAX_AHEAD_MS else now
     told = next((layer[name] for name in _TIMES for layer in layers if layer.get(name) is not None), None)
     if told is None:
-        told = next((_text(value) for name, value in message.headers if name == "ce_time"), None)
+        told = _header(message, "ce_time")
     if told is None:
         return arrived
     at = _milliseconds(told)
@@ -148,9 +151,9 @@ def _milliseconds(told: Any) -> int:
     if isinstance(told, (int, float)) and not isinstance(told, bool) and 0 <= told <= MAX_EXACT:
         return int(told)
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(told.upper())  # RFC 3339 allows a small t and z
         if moment.tzinfo is None:
             raise UnreadableError("the time has no zone")
         return int(moment.timestamp() * 1000)
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, ValueError, OverflowError):
         raise UnreadableError("the time is neither RFC 3339 nor milliseconds") from None

@@ -1,5 +1,6 @@
 """Brings what is missing into the cache, once, with progress shown, however many processes ask at the same time."""
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -79,7 +80,8 @@ class _Meter:
         self._received = 0
 
     def speed(self) -> str:
-        size = sum(_size(path) for path in self._staging.rglob("*"))
+        # Files and whole folders move away meanwhile; os.walk passes over a folder that is gone.
+        size = sum(_size(Path(folder, name)) for folder, _, names in os.walk(self._staging) for name in names)
         self._received += max(0, size - self._size)
         self._size = size
         return f"{self._received / 1e6 / (time.monotonic() - self._since):.1f} MB/s"

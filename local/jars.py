@@ -1,5 +1,7 @@
 """Apache Kafka's jars: fetched from Maven by coordinate, each against a pinned sha256."""
 
+import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ class Jar:
         from jgo.maven import MavenContext
         from requests import RequestException
 
+        _trust_what_this_machine_trusts()
         group, artifact, version = self.coordinate.split(":")
         problem = "its sha256 is not the pinned one"
         for attempt in range(ATTEMPTS):
@@ -47,6 +50,13 @@ class Jar:
                 path.replace(self.path)
                 return
         raise LocalError(f"{self.coordinate} could not be downloaded: {problem}")
+
+
+def _trust_what_this_machine_trusts() -> None:
+    """Let requests use the system's certificates, as git does: those it brings along lack a company's own."""
+    system = ssl.get_default_verify_paths().cafile
+    if system and not {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} & set(os.environ):
+        os.environ["REQUESTS_CA_BUNDLE"] = system
 
 
 def kafka_jars() -> list[Jar]:

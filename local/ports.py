@@ -7,10 +7,11 @@ import socket
 LOWEST, HIGHEST = 20_000, 32_000
 
 
-def free_port(preferred: int | None = None) -> int:
-    """Return `preferred` if it is free, else any that is."""
-    if preferred is not None and is_free(preferred):
-        return preferred
+def free_port(*preferred: int | None) -> int:
+    """Return the first of the preferred ones that is free, else any that is."""
+    for port in preferred:
+        if port is not None and is_free(port):
+            return port
     while True:
         port = random.randrange(LOWEST, HIGHEST)
         if is_free(port):

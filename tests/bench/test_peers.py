@@ -15,6 +15,7 @@ from bson.decimal128 import Decimal128
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from pymongo import MongoClient
 from pymongo.collection import Collection
+from pymongo.database import Database
 from redis import Redis
 
 from bench.peer_processes import COMMANDS, INSTALL_NODE_PEER, PEERS, running, why_not_here
@@ -22,6 +23,7 @@ from local.ports import free_port
 from local.servers import KafkaBroker, Mongod, RedisServer
 
 PATIENCE = 60.0
+pytestmark = pytest.mark.timeout(300)  # the first test of the Node peer may have to install it
 
 Result = TypeVar("Result")
 
@@ -43,22 +45,19 @@ class Peer:
             return response.status, json.loads(response.read())
 
     def get(self, path: str) -> Any:
-        status, answer = self.call("GET", path)
-        assert status == 200
-        return answer
+        return self.call("GET", path)[1]
 
     def create(self, body: object) -> dict[str, Any]:
         """Return the order, or the problem: Node answers it at once, the textbook's task has it in the end."""
         status, answer = self.call("POST", "/order/create", body)
         if status != 202:
-            assert status == answer.get("status", 201)
+            assert status == (201 if "orderId" in answer else answer["status"])
             return cast("dict[str, Any]", answer)
         task = until(lambda: self._ended_task(answer["statusUrl"]))
         return cast("dict[str, Any]", task["order"] or task["problem"])
 
     def _ended_task(self, status_url: str) -> Any:
         task = self.get(status_url)
-        assert task["state"] in {"QUEUED", "SUCCESS"}
         return task["outcome"] and task
 
     def tell(self, topic: str, key: str, value: object) -> None:
@@ -147,7 +146,7 @@ def peer(
     }
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri) as client, Redis(port=redis_server.port) as redis:
-        database = client.get_default_database()
+        database: Database[dict[str, Any]] = client.get_default_database()
         client.drop_database(database)
         with running(request.param, port, servers, tmp_path_factory.mktemp(request.param)):
             yield Peer(port, redis, database.orders, kafka.bootstrap)
@@ -172,8 +171,7 @@ def test_an_order_is_stored_exactly_and_read_back(peer: Peer) -> None:
     assert order["items"] == [items[0], {**items[1], "unitPrice": "999999999.99"}]
     assert (order["total"], order["currency"], order["note"]) == ("2000000000.2800", "USD", "ring twice")
     assert (order["status"], order["version"], order["userId"]) == ("confirmed", 1, user_id)
-    stored = peer.orders.find_one({"_id": order["orderId"]})
-    assert stored is not None
+    [stored] = peer.orders.find({"_id": order["orderId"]})
     assert stored["total"] == Decimal128("2000000000.2800")
     assert stored["items"][0] == {"productId": dear, "quantity": 3, "unitPrice": Decimal128("0.1000")}
     assert peer.get(f"/orders/{order['orderId']}") == order
@@ -198,7 +196,7 @@ def test_listing_a_customers_orders_tells_of_them(peer: Peer) -> None:
     product_id = peer.bring(2)
     orders = [peer.create({"userId": user_id, "productId": product_id, "quantity": 1}) for _ in range(2)]
 
-    assert peer.get(f"/order/{user_id}") == orders[::-1]
+    assert peer.get(f"/order/{user_id}") == peer.get("/order/all?limit=2") == orders[::-1]
     until(lambda: len(peer.told("user_orders", user_id)) == 2)
     login, asked = sorted(map(value, peer.told("user_orders", user_id)), key=lambda event: event["total"])
     expected = {"userId": user_id, "email": "someone@example.org", "truncated": False}

@@ -1,0 +1,34 @@
+# All there is to do here; `make` alone lists it. Nothing but Python 3.11 or newer (with venv) is expected.
+PYTHON ?= python3
+VENV := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check format clean
+
+help:  ## list what there is to do
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+setup:  ## make .venv with the pinned packages (part of all below)
+	@$(PYTHON) local/virtualenv.py
+
+run: setup  ## start the service and its servers, show one order's journey, stay until Ctrl-C
+	@$(VENV)/python -m local run
+
+demo: setup  ## the same journey, then stop everything
+	@$(VENV)/python -m local demo
+
+test: check  ## all checks, then all tests, on real servers
+	@$(VENV)/python -m local fetch
+	@$(VENV)/python -m pytest
+
+check: setup  ## format, lint, types and the direction of imports
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy .
+	$(VENV)/lint-imports
+
+format: setup  ## format the code and sort its imports
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+clean:  ## remove the servers' data and the logs (.local)
+	@$(PYTHON) -m local clean
