@@ -19,6 +19,7 @@ import requests
 from local.ports import free_port
 from local.processes import Child
 from local.servers import KafkaBroker, Mongod, RedisServer
+from tasks.topics import make_topics
 
 REPOSITORY = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -68,6 +69,10 @@ class Servers:
             "VISIBILITY_TIMEOUT": "3",
             "OUTBOX_SWEEP_SECONDS": "1",
         }
+
+    def make_topics(self) -> None:
+        """Make the topics that are missing."""
+        make_topics(self.kafka.bootstrap)
 
     def redis_client(self) -> "redis.Redis":
         """Return a client of one's own, as any other program would use."""

@@ -27,6 +27,15 @@ class Topics:
         assert self._producer.flush(20) == 0
         assert errors == [None]
 
+    def send_all(self, topic: str, messages: list[tuple[Any, str]]) -> None:
+        """Send many values with their keys, and wait until Kafka has them all."""
+        errors: list[object] = []
+        for content, key in messages:
+            raw = json.dumps(content).encode()
+            self._producer.produce(topic, raw, key, on_delivery=lambda error, _: errors.append(error))
+        assert self._producer.flush(30) == 0
+        assert errors == [None] * len(messages)
+
     def level(self, product_id: str, units: int, **more: Any) -> None:
         """Send a stock level."""
         self.send("product_events", {"productId": product_id, "stock": units, **more}, product_id)

@@ -142,7 +142,7 @@ def test_a_task_in_each_state_is_what_the_document_says(api: Client, described: 
 
     def rejected() -> bool:
         seen.append(json_of(api.get(f"/task/{task_id}")))
-        return seen[-1]["outcome"] == "rejected"
+        return bool(seen[-1]["outcome"] == "rejected")
 
     eventually(rejected)
     assert all(fits(described, schema, task) for task in seen)

@@ -1,7 +1,8 @@
 """Kafka hung or stopped: orders are accepted and created all the same, and told of when it is back."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ def own(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     mine = Servers(servers.redis_server, servers.mongod, kafka, database="kafka_away", redis_db=13)
     mine.redis_client().set("product:plenty:stock", 1_000_000)
     with service(mine, folder) as running, ThreadPoolExecutor() as pool:
-        for started in [pool.submit(kafka.start), pool.submit(running.api), pool.submit(running.worker, "orders")]:
+        ready: list[Future[Any]] = [pool.submit(kafka.start), pool.submit(running.api)]
+        for started in [*ready, pool.submit(running.worker, "orders")]:
             started.result()
         make_topics(kafka.bootstrap)
         yield running

@@ -1,4 +1,4 @@
-"""Redis or MongoDB stopped or hung: what still works, what is refused and how fast, and that it comes back by itself."""
+"""Redis or MongoDB stopped or hung: what works, what is refused and how fast, and that it comes back by itself."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,6 @@ from local.servers import Mongod, RedisServer, Server
 from tests.api.contract import json_of, problem
 from tests.client import Client
 from tests.processes import Servers, Service, eventually, service
-from tests.topics import OUTGOING, Topics
 
 DEADLINE = 2.5
 """Seconds within which a caller has an answer, whatever hangs."""
