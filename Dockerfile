@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /opt/venv \
         --require-hashes --only-binary :all: -r /tmp/requirements.txt
 
 WORKDIR /app
-COPY settings.py celeryconfig.py gunicorn.conf.py ./
+COPY settings.py celeryconfig.py flowerconfig.py gunicorn.conf.py ./
 COPY api api
 COPY bridge bridge
 COPY deploy deploy

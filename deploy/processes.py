@@ -34,13 +34,13 @@ def api() -> Process:
 
 def worker(queue: str) -> Process:
     """Return a worker on one queue; `%h` is the container's host name, so each of many has a name of its own."""
-    names = ("-Q", queue, "-n", f"{queue}@%h", "--include", "deploy.celery_heartbeat")
+    names = ("-Q", queue, "-n", f"{queue}@%h", "--include", "deploy.worker_heartbeat")
     return Process(f"worker-{queue}", (*_CELERY, "worker", *names))
 
 
 def beat() -> Process:
     """Return beat; there must be one only."""
-    return Process("beat", (*_CELERY, "beat", "-S", "deploy.celery_heartbeat:BeatingScheduler"))
+    return Process("beat", (*_CELERY, "beat"))
 
 
 def bridge() -> Process:

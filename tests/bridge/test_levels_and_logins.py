@@ -122,7 +122,7 @@ def test_what_can_t_be_read_goes_to_the_dead_letters_unchanged_and_stops_nothing
         first, second = reader.wait_for(2, key=product)
 
     assert first.value() == broken
-    assert (first.headers() or [])[:2] == [("trace", b"\x00\xff"), ("empty", None)]
+    assert list(first.headers() or [])[:2] == [("trace", b"\x00\xff"), ("empty", None)]
     assert headers(second)["dlq_topic"] == "product_events"
     assert "whole number" in headers(second)["dlq_reason"]
     assert headers(second)["dlq_attempts"] == "1"
