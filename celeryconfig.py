@@ -61,7 +61,7 @@ task_create_missing_queues = False
 task_default_queue = "orders"
 task_default_exchange = ""
 task_default_routing_key = "orders"
-imports = ("tasks.orders", "tasks.stock", "tasks.logins", "tasks.publish")
+imports = ("tasks.orders", "tasks.stock", "tasks.logins", "tasks.publish", "tasks.heartbeat")
 
 # Events for Flower.
 worker_send_task_events = True
@@ -74,7 +74,7 @@ worker_soft_shutdown_timeout = 8.0
 
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.
-beat_scheduler = "tasks.beat:LivingScheduler"
+beat_scheduler = "tasks.heartbeat:LivingScheduler"
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         "reject", description="an order of a customer who wants no notifications: refuse it, or take it and say so"
     )
     heartbeat_file: Annotated[str, AfterValidator(_file_in_folder)] | None = Field(
-        None, description="file that the bridge and beat touch while they work, for a health check"
+        None, description="file that a worker, beat or bridge touches while it works, for a health check"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
 

@@ -4,13 +4,13 @@ import logging
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from bridge.dead_letters import DeadLetters
 from bridge.loop import Bridge, new_consumer
 from bridge.topic_ids import TopicIds
 from models.connections import redis_client
 from settings import settings
+from tasks import heartbeat
 from tasks.patience import TryLaterError
 from tasks.topics import MissingTopicsError, make_topics
 
@@ -38,8 +38,7 @@ def main() -> int:
     consumer = new_consumer(chosen.kafka_broker, chosen.kafka_group)
     topic_ids = TopicIds(consumer, chosen.kafka_broker)
     bridge = Bridge(consumer, topic_ids, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker))
-    heartbeat = Path(chosen.heartbeat_file) if chosen.heartbeat_file else None
-    bridge.run(stopping.is_set, heartbeat.touch if heartbeat else lambda: None)
+    bridge.run(stopping.is_set, heartbeat.touch)
     return 0
 
 

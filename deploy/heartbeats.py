@@ -1,7 +1,8 @@
 """Where the processes of one container show that they work: one file each, touched while they do.
 
 Every process of the service touches HEARTBEAT_FILE. Several in one container need a file each: HEARTBEAT_FILE with the
-process's name behind it. A file that is there tells that its process is expected to run.
+process's name behind it. A file that is there tells that its process should run. One with a URL in it is of a process
+that is asked there instead.
 """
 
 import os
@@ -18,23 +19,18 @@ class NoHeartbeatError(Exception):
 
 
 def _base() -> Path:
-    base = settings().heartbeat_file
-    if base is None:
+    file = settings().heartbeat_file
+    if file is None:
         raise NoHeartbeatError("HEARTBEAT_FILE is not set")
-    return Path(base)
+    return Path(file)
 
 
-def heartbeat_of(name: str) -> Path:
-    """Return the file that the process of this name touches."""
-    base = _base()
-    return base.with_name(f"{base.name}.{name}")
-
-
-def expect(name: str) -> Path:
+def expect(name: str, url: str | None) -> Path:
     """Note that this process is being started and has not shown itself yet; return its file."""
-    path = heartbeat_of(name)
+    base = _base()
+    path = base.with_name(f"{base.name}.{name}")
     try:
-        path.touch()
+        path.write_text(url or "")
         os.utime(path, (0, 0))
     except OSError as error:
         raise NoHeartbeatError(f"HEARTBEAT_FILE can't be written, {error.strerror}: {path}") from None

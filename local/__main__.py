@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ELSEWHERE = "This needs Linux on x86-64; elsewhere use Docker (docker compose up) or servers of your own (README.md)"
 
 
 def main() -> int:
@@ -20,14 +21,13 @@ def main() -> int:
 
 
 def _do(command: str) -> int:
-    from local.errors import LocalError
+    from local.errors import LocalError, RefusedError
 
     try:
         if command == "clean":
             _clean()
         elif (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-            print("The local stack needs Linux on x86-64. Elsewhere use Docker (docker compose up), or name your own")
-            return 2
+            raise RefusedError(ELSEWHERE)
         elif command == "fetch":
             _fetch()
         else:

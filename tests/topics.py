@@ -106,4 +106,4 @@ def value(message: Message) -> Any:
 def headers(message: Message) -> dict[str, str]:
     """Return a message's headers as text."""
     found = cast("list[tuple[str, bytes | None]]", message.headers() or [])
-    return {name: raw.decode() for name, raw in found if raw is not None}
+    return {name: raw.decode(errors="replace") for name, raw in found if raw is not None}

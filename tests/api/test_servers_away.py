@@ -151,6 +151,21 @@ def test_without_mongodb_creates_are_accepted_and_the_rest_is_refused(
     assert json_of(api.get(f"/orders/{stored['orderId']}"))["version"] == 1
 
 
+def test_without_both_every_answer_still_comes_in_time(
+    own: Service, api: Client, ask: Callable[..., dict[str, requests.Response]], stored: dict[str, Any]
+) -> None:
+    with away(own.servers.mongod, "stopped"), away(own.servers.redis_server, "paused"):
+        answers = ask(**everything(stored["orderId"]))
+
+    unavailable(answers["create"], "outcome-unknown")
+    for name in ("all", "page", "user", "one", "task", "update", "delete"):
+        unavailable(answers[name], "unavailable")
+    checks = {"mongodb": "unavailable", "redis": "unavailable"}
+    assert json_of(answers["ready"], 503) == {"status": "unavailable", "checks": checks}
+    json_of(answers["live"])
+    back(api)
+
+
 def back(api: Client) -> None:
     """Wait until the service, which nobody has started again, is ready, and use all of it."""
     eventually(lambda: api.get("/readyz").ok)

@@ -9,7 +9,7 @@ from local.servers import KafkaBroker, RedisServer
 from tests.processes import Servers, Service, eventually, service
 from tests.topics import Topics
 
-COUNT = 2_000
+COUNT = 1_000
 
 
 @pytest.fixture(scope="module")
