@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import image
-from tests.deploy.image import Container
+from tests.deploy.container import Container
 
 
 @pytest.fixture(scope="session")

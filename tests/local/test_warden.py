@@ -9,7 +9,7 @@ import psutil
 from tests.processes import REPOSITORY, eventually
 
 THREE_SERVERS = """
-import sys, time
+import sys
 from pathlib import Path
 from local.processes import Child
 from local.servers import KafkaBroker, Mongod, RedisServer
@@ -25,7 +25,7 @@ frozen.pause()
 deaf = Child("deaf", ["sh", "-c", "trap '' TERM; sleep 1000 & sleep 1000"], log=folder / "log", cwd=folder)
 deaf.launch()
 print("up", flush=True)
-time.sleep(1000)
+sys.stdin.read()  # ends with the test run, should that be killed
 """
 
 
@@ -39,7 +39,11 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 def test_kill_9_of_the_parent_ends_three_servers_a_frozen_process_a_deaf_one_and_its_child(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", THREE_SERVERS, str(tmp_path)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", THREE_SERVERS, str(tmp_path)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "up\n"
