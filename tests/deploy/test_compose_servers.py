@@ -1,8 +1,7 @@
-"""What docker-compose.yml tells the three servers, told to the real ones: each takes it, and is set as the local one."""
+"""What docker-compose.yml tells the three servers, told to real ones: they take it, and are set as the local ones."""
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import redis
 import yaml
 
+from local.downloads import ensure
 from local.jars import kafka_jars
 from local.ports import free_port
 from local.processes import Child
@@ -80,8 +80,9 @@ def test_kafkas_image_makes_of_its_variables_what_the_local_one_is_set_to(
         (tmp_path / "image" / name).write_text(LOG4J)
 
     # What the image itself runs before it starts Kafka: it writes the properties, checks them and makes the storage.
+    ensure(kafka_jars())
     jars = ":".join(str(jar.path) for jar in kafka_jars())
-    folders = ["-D", tmp_path / "image", "-M", tmp_path / "mounted", "-F", tmp_path / "made"]
+    folders = ["-D", str(tmp_path / "image"), "-M", str(tmp_path / "mounted"), "-F", str(tmp_path / "made")]
     done = subprocess.run(
         [java(), "-cp", jars, "kafka.docker.KafkaDockerWrapper", "setup", *folders],
         env={**os.environ, **variables},
@@ -113,7 +114,13 @@ def test_mongod_takes_its_options_and_the_clients_name_its_replica_set(
     program = mongod.process.command[0]
     where = ["--dbpath", str(tmp_path), "--port", str(free_port()), "--outputConfig"]
 
-    done = subprocess.run([program, *service["command"], *where], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *service["command"], *where],
+        env=mongod._environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stdout
     taken = yaml.safe_load(done.stdout)
