@@ -20,11 +20,12 @@ test: check  ## all checks, then all tests, on real servers
 	@$(VENV)/python -m local fetch
 	@$(VENV)/python -m pytest
 
-check: setup  ## format, lint, types and the direction of imports
+check: setup  ## format, lint, types, the direction of imports, docs in step
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
 	$(VENV)/mypy .
 	$(VENV)/lint-imports
+	$(VENV)/python -m pytest tests/docs tests/settings/test_env_example.py
 
 format: setup  ## format the code and sort its imports
 	$(VENV)/ruff check --fix .

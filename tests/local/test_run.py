@@ -60,8 +60,15 @@ class Clone:
 
     def worker(self, queue: str) -> psutil.Process | None:
         """Return the main process of a queue's worker, None where there is none."""
-        fitting = [process for process in self.processes() if f"{queue}@%h" in process.cmdline()]
+        fitting = [process for process in self.processes() if f"{queue}@%h" in command_line(process)]
         return min(fitting, key=lambda process: process.create_time(), default=None)
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended meanwhile
+        return []
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -1,7 +1,7 @@
-"""Runs one write and is killed (SIGKILL) right after a chosen step of it: `python -m tests.tasks.dying`.
+"""Runs one write or task and is killed (SIGKILL) right after a chosen step of it: `python -m tests.tasks.dying`.
 
-Reads one JSON object a line: `{"write": {...}, "after": "<class>.<method>" or null}`. Each runs in a process of its
-own, whose exit status is written back as a line.
+Reads one JSON object a line: `{"write": {...}}` or `{"task": name, "id": id, "kwargs": {...}}`, with `"after": step` or
+null. Each runs in a process of its own, whose end is written back as a line.
 """
 
 import json
@@ -13,18 +13,24 @@ from typing import Any
 
 from pymongo.collection import Collection
 
+import tasks.logins
+from models.customers import Customers
 from models.stock import Stock
 from models.writes import Write
+from tasks import app
 from tasks.commit import commit, open_stores
 from tasks.publisher import Publisher
 from tasks.records import Records
 
-STEPS: dict[str, tuple[type, str]] = {
+STEPS: dict[str, tuple[Any, str]] = {
     "stock decided": (Stock, "move"),
     "order stored": (Collection, "insert_one"),
     "order changed": (Collection, "update_one"),
     "event sent": (Publisher, "deliver"),
     "outcome recorded": (Records, "succeed"),
+    "level set": (Stock, "set_level"),
+    "customer learnt": (Customers, "learn"),
+    "orders asked for": (tasks.logins, "enqueue"),
 }
 
 
@@ -39,6 +45,19 @@ def _die_after(step: str) -> None:
     setattr(owner, name, fatal)
 
 
+def _write(told: dict[str, Any]) -> dict[str, Any]:
+    write = Write(**{**told, "accepted_at": datetime.fromisoformat(told["accepted_at"])})
+    return commit([write], open_stores())[0].as_result()
+
+
+def _task(task: str, id: str, kwargs: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: A002
+    app.loader.import_default_modules()
+    found = app.tasks[task]
+    found.push_request(id=id)
+    found.run(**kwargs)
+    return {"done": task}
+
+
 def main() -> None:
     """Run each line's write in a child."""
     for line in sys.stdin:
@@ -47,9 +66,7 @@ def main() -> None:
         if child == 0:
             if request["after"]:
                 _die_after(request["after"])
-            told = request["write"]
-            write = Write(**{**told, "accepted_at": datetime.fromisoformat(told["accepted_at"])})
-            print(json.dumps(commit([write], open_stores())[0].as_result()), flush=True)
+            print(json.dumps(_write(request["write"]) if "write" in request else _task(**request)), flush=True)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(json.dumps({"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {}), flush=True)

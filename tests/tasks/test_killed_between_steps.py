@@ -32,10 +32,17 @@ class Runner:
         )
 
     def run(self, write: dict[str, Any], after: str | None = None) -> dict[str, Any]:
-        """Run a write; return its outcome, with the signal that ended it."""
+        """Run a write; return its outcome, or the signal that ended it."""
+        return self._run({"write": write, "after": after})
+
+    def run_task(self, name: str, task_id: str, after: str | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Run another task; return that it was done, or the signal that ended it."""
+        return self._run({"task": name, "id": task_id, "kwargs": kwargs, "after": after})
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"write": write, "after": after}) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         told: dict[str, Any] = {}
         while not {"signal"} & set(told) and (line := self._process.stdout.readline().strip()) != "{}":
@@ -179,3 +186,55 @@ def test_a_movement_left_by_a_revoked_task_is_taken_back_by_the_next_write(
     assert runner.run(following)["outcome"] == "updated"
 
     check(own, topics, create["order_id"], product, versions=2, stock=6)
+
+
+def test_a_stock_level_killed_and_run_again_is_set_once(
+    own: Servers, runner: Runner, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    level: dict[str, Any] = {
+        "product_id": product,
+        "units": 5,
+        "version": None,
+        "at": 1000,
+        "source": "product_events/0",
+        "offset": 3,
+    }
+
+    assert runner.run_task("set_stock_level", "level", after="level set", **level) == {"signal": SIGKILL}
+    own.redis_client().decr(f"product:{product}:stock")
+    runner.run_task("set_stock_level", "level", **level)
+
+    assert own.redis_client().get(f"product:{product}:stock") == "4"
+
+
+@pytest.mark.parametrize("step", ["customer learnt", "orders asked for"])
+def test_a_login_killed_after_a_step_and_run_again_asks_for_one_event(
+    step: str, own: Servers, runner: Runner, unique: Callable[[str], str]
+) -> None:
+    user, task_id, redis = unique("user"), unique("login"), own.redis_client()
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    login: dict[str, Any] = {"user_id": user, "email": "a@example.com", "preferences": None, "at": now}
+    place: dict[str, Any] = {"source": "user_logged_in/0", "offset": 3}
+
+    assert runner.run_task("record_login", task_id, after=step, **login, **place) == {"signal": SIGKILL}
+    redis.hset("user:email", user, "newer@example.com")
+    runner.run_task("record_login", task_id, **login, **place)
+
+    assert redis.hget("user:email", user) == "newer@example.com"
+    asked = [json.loads(message)["headers"] for message in redis.lrange("publish", 0, -1)]
+    assert {headers["id"] for headers in asked if headers["subject"] == user} == {f"{task_id}:orders"}
+    assert not [headers for headers in asked if "@example.com" in str(headers)]
+
+
+def test_a_users_orders_killed_after_sending_are_sent_again_under_the_same_id(
+    runner: Runner, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    user, task_id = unique("user"), unique("publish")
+    told = {"user_id": user, "reason": "request"}
+
+    assert runner.run_task("publish_user_orders", task_id, after="event sent", **told) == {"signal": SIGKILL}
+    runner.run_task("publish_user_orders", task_id, **told)
+
+    with topics.reader("user_orders") as reader:
+        assert {headers(message)["ce_id"] for message in reader.wait_for(2, key=user)} == {task_id}
