@@ -24,7 +24,7 @@ for number, word in enumerate(sys.argv[1:]):
         stages.append([])
     else:
         stages[-1].append(Process(f"p{number}", ("/bin/sh", "-c", word)))
-policy = Policy(first_delay=0.05, longest_delay=0.2, steady=1.0, deaths=5, grace=1.0)
+policy = Policy(first_delay=0.05, longest_delay=0.1, steady=1.0, deaths=4, grace=1.0)
 sys.exit(Supervisor(stages, policy).run())
 """
 UNTIL_TERM = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
@@ -53,20 +53,15 @@ def test_a_process_that_dies_again_and_again_ends_all_with_code_1(supervise: Sta
 
     assert child.wait(timeout=10) == 1
     log = child.log.read_text()
-    assert re.findall(r"p1 ended with exit code 3; starting it again in ([\d.]+) s", log) == [
-        "0.05",
-        "0.1",
-        "0.2",
-        "0.2",
-    ]
-    assert "p1 ended with exit code 3, the 5. time in a row: giving up" in log
+    assert re.findall(r"p1 ended with exit code 3; starting it again in ([\d.]+) s", log) == ["0.05", "0.1", "0.1"]
+    assert "p1 ended with exit code 3, the 4. time in a row: giving up" in log
     assert "stopping p0, p1" in log
 
 
 def test_a_process_that_had_lived_for_long_is_started_again_for_ever(supervise: Start) -> None:
     child = supervise("sleep 1.1; exit 3")
 
-    eventually(lambda: child.log.read_text().count("starting it again in 0.05 s") >= 5)
+    eventually(lambda: child.log.read_text().count("starting it again in 0.05 s") >= 4)
     assert child.running
 
 
@@ -94,7 +89,7 @@ def test_what_a_dead_process_left_is_gone_before_it_is_started_again(supervise: 
 
     assert child.wait(timeout=10) == 1
     left = [int(pid) for pid in re.findall(r"left (\d+)", child.log.read_text())]
-    assert len(left) == 5
+    assert len(left) == 4
     eventually(lambda: not any(psutil.pid_exists(pid) for pid in left))
 
 

@@ -1,5 +1,7 @@
 """No process outlives the one that started it, however that one ends."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,12 +46,13 @@ def test_kill_9_of_the_parent_ends_three_servers_a_frozen_process_a_deaf_one_and
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "up\n"
         # redis-server, mongod, java, the frozen sleep, the deaf sh with its two, and the warden itself
         started = eventually(lambda: seen if len(seen := descendants(parent.pid)) == 8 else [])
-        parent.kill()
+        os.killpg(parent.pid, signal.SIGKILL)  # the group too: the warden must not be in it
     eventually(lambda: not alive(started), within=20)
     assert '"Shutting down","attr":{"exitCode":0}' in (tmp_path / "mongod" / "mongod.log").read_text()
     assert "Redis is now ready to exit" in (tmp_path / "redis" / "redis-server.log").read_text()
