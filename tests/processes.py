@@ -101,7 +101,8 @@ class Service:
     def environment(self) -> dict[str, str]:
         """Return the whole environment of a process."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {**inherited, **self.servers.environment(), "PORT": str(self.port), **self.settings}
+        ours = {**self.servers.environment(), "PORT": str(self.port), "REMAP_SIGTERM": "SIGQUIT"}
+        return {**inherited, **ours, **self.settings}
 
     def start(self, name: str, *command: str) -> Child:
         """Start a process by the command that an operator would type."""
@@ -127,9 +128,7 @@ class Service:
         name = name or queue
         # Mingling would ask the other workers for a second what they have revoked.
         options = ("-Q", queue, "-n", f"{name}@%h", "--without-mingle", *arguments)
-        child = self.start(f"worker-{name}", "celery", "-A", "tasks", "worker", *options)
-        eventually(lambda: " ready." in child.log.read_text(), within=30)
-        return child
+        return self._started(" ready.", f"worker-{name}", "celery", "-A", "tasks", "worker", *options)
 
     def beat(self) -> Child:
         """Start beat."""
@@ -137,9 +136,7 @@ class Service:
 
     def bridge(self, name: str = "bridge") -> Child:
         """Start a bridge and wait until it reads partitions."""
-        child = self.start(name, "python", "-m", "bridge")
-        eventually(lambda: "reads " in child.log.read_text(), within=30)
-        return child
+        return self._started("reads product_events", name, "python", "-m", "bridge")
 
     def whole(self) -> "Service":
         """Start one of each kind but Flower, all at once."""
@@ -154,6 +151,14 @@ class Service:
         """Stop what still runs, all at once; what does not end by itself is killed."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(Child.stop, self.children.values()))
+
+    def _started(self, sign: str, name: str, *command: str) -> Child:
+        """Start a process and wait until it logs the sign once more than before."""
+        log = self.logs / f"{name}.log"
+        before = log.read_text().count(sign) if log.exists() else 0
+        child = self.start(name, *command)
+        eventually(lambda: log.read_text().count(sign) > before, within=30)
+        return child
 
     def _answers(self) -> bool:
         try:

@@ -42,7 +42,7 @@ def test_an_order_is_created_while_kafka_hangs_and_told_of_when_it_goes_on(own: 
     api.create("someone", {"productId": "plenty", "quantity": 1})  # the worker knows Kafka from now on
     kafka.pause()
     try:
-        created = api.write("POST", "/order/create", ORDER)
+        created = api.ended(api.accepted("POST", "/order/create", ORDER)["taskId"], within=4)
         listed = json_of(api.get("/order/someone"))
         ready = api.get("/readyz")
     finally:

@@ -154,6 +154,7 @@ WRONG = [
     "limit=%205",
     "limit=0x10",
     "limit=%D9%A1",
+    "limit=00005",
     "limit=00000000001000000",
     "limit=" + "9" * 3000,
     "limit=5&limit=5",

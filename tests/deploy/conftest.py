@@ -15,13 +15,20 @@ def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return image.lay_out(tmp_path_factory.mktemp("image") / "app")
 
 
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return image.install(tmp_path_factory.mktemp("packages") / "venv")
+
+
 @pytest.fixture(scope="module")
-def container(app_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Container]]:
+def container(
+    app_folder: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Container]]:
     """Return how to have a container with these environment variables; all are removed with the module."""
     made: list[Container] = []
 
     def make(**variables: str) -> Container:
-        made.append(Container(app_folder, tmp_path_factory.mktemp("container") / "tmp", variables))
+        made.append(Container(app_folder, packages, tmp_path_factory.mktemp("container") / "tmp", variables))
         return made[-1]
 
     yield make

@@ -11,21 +11,21 @@ import psutil
 from local.ports import free_port
 from local.processes import Child
 from tests.deploy import image
-from tests.processes import BIN
+from tests.processes import eventually
 
 
 class Container:
     """What `docker run` starts, and Docker's health checks of it."""
 
-    def __init__(self, app: Path, folder: Path, variables: Mapping[str, str]) -> None:
-        """`folder` stands for /tmp; `variables` are what `docker run -e` would set."""
+    def __init__(self, app: Path, packages: Path, folder: Path, variables: Mapping[str, str]) -> None:
+        """`packages` is a virtual environment's `bin`, `folder` stands for /tmp, `variables` are set as by `-e`."""
         self.folder = folder
         self.port = free_port()
         self._app = app
         folder.mkdir()
         self.environment = {
             **image.environment(),
-            "PATH": f"{BIN}:/usr/bin:/bin",
+            "PATH": f"{packages}:/usr/bin:/bin",
             "HOST": "127.0.0.1",
             "HEARTBEAT_FILE": str(folder / Path(image.environment()["HEARTBEAT_FILE"]).name),
             "PORT": str(self.port),
@@ -59,6 +59,16 @@ class Container:
     def healthy(self) -> bool:
         """Tell whether the health check passes."""
         return self.health().returncode == 0
+
+    def wait_until_healthy(self) -> None:
+        """Wait for the health check to pass; fail at once where the container ends instead."""
+
+        def healthy() -> bool:
+            assert self.process
+            assert self.process.running, self.process.log_tail()
+            return self.healthy()
+
+        eventually(healthy, within=60, every=0.5)
 
     def processes(self) -> list[psutil.Process]:
         """Return all that runs in it."""

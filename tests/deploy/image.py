@@ -1,9 +1,12 @@
-"""What the Dockerfile says, and the files that it puts into the image."""
+"""What the Dockerfile says, and what it puts into the image: our files, and the packages of requirements.txt."""
 
 import json
+import re
 import shlex
 import shutil
+import venv
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 from tests.processes import REPOSITORY
@@ -65,3 +68,25 @@ def lay_out(folder: Path) -> Path:
         else:
             shutil.copy(path, folder / target)
     return folder
+
+
+def install(folder: Path) -> Path:
+    """Make a virtual environment with what requirements.txt names and nothing else; return its `bin`.
+
+    The packages are links to those of the tests' environment, which has more.
+    """
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python3*/site-packages")
+    required = {
+        _canonical(name) for name in re.findall(r"(?m)^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text())
+    }
+    for distribution in distributions():
+        if _canonical(distribution.metadata["Name"]) in required:
+            installed = {file.parts[0] for file in distribution.files or [] if file.parts[0] != ".."}
+            for name in installed - {"__pycache__"}:
+                (site / name).symlink_to(Path(str(distribution.locate_file(name))))
+    return folder / "bin"
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -36,7 +36,8 @@ def containers(own: Servers, container: Callable[..., Container]) -> Containers:
             variables |= {"KAFKA_BROKER": f"127.0.0.1:{free_port()}"}
         started[" ".join(kind)] = container(**variables)
         started[" ".join(kind)].run(*kind)
-    eventually(lambda: all(_healths(started).values()), within=60, every=1)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Container.wait_until_healthy, started.values()))
     return started
 
 

@@ -32,7 +32,7 @@ def whole(own: Servers, container: Callable[..., Container]) -> Container:
     """The container, started with nothing but variables, and healthy."""
     one = container(**own.environment(), KAFKA_GROUP="whole")
     one.run(before=AS_PROCESS_1)
-    eventually(one.healthy, within=60, every=0.5)
+    one.wait_until_healthy()
     return one
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local import leftovers
@@ -48,6 +49,33 @@ def test_a_start_waits_while_what_a_killed_run_left_is_being_ended(tmp_path: Pat
         start.join(5)
         assert not start.is_alive()
     assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+HOLD_AND_START = """
+import sys
+from pathlib import Path
+from local.processes import Child, warden
+from local.state import State
+folder = Path(sys.argv[1])
+lock = State(folder).lock()
+warden.keep_open.append(lock.fileno())
+trap = "trap 'sleep 1; exit' TERM; echo up; sleep 1000 & wait"
+slow = Child("slow", ["sh", "-c", trap], log=folder / "log", cwd=folder)
+slow.launch()
+print(slow.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_warden_of_a_killed_run_keeps_the_lock_until_all_has_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD_AND_START, str(tmp_path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        slow = psutil.Process(int(first.stdout.readline()))
+        eventually((tmp_path / "log").read_text)
+        first.kill()
+    State(tmp_path).lock().close()
+    assert not slow.is_running() or slow.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_redis_whose_warden_was_killed_too_is_found_though_it_overwrites_its_environment(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import requests
 
 from local.ports import free_port
+from local.processes import Child
 from local.servers import KafkaBroker, Mongod, RedisServer
 from tests.client import Client
 from tests.processes import BIN, REPOSITORY, Servers, Service, eventually, service
@@ -17,6 +19,7 @@ from tests.topics import Topics, headers, value
 
 SECRET_STREET = "Rosenweg 7b"
 SECRET_NOTE = "ring twice"
+KEPT = {"api", "beat", "bridge", "flower", "worker-publish"}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,16 @@ def running(own: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         started.bridge()
         started.worker("publish")
         yield started
+
+
+@pytest.fixture(autouse=True)
+def as_before(running: Service, own: Servers) -> Iterator[None]:
+    """Leave no worker of orders behind, no order waiting, and no server frozen, however the test ended."""
+    yield
+    for server in (own.redis_server, own.mongod, own.kafka):
+        server.resume()
+    stop(running, *(name.removeprefix("worker-") for name in running.children if name not in KEPT))
+    own.redis_client().delete("orders", "unacked", "unacked_index")
 
 
 @pytest.fixture
@@ -67,8 +80,8 @@ def an_order(product: str, quantity: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def stop(running: Service, *names: str) -> None:
-    for name in names:
-        running.children[f"worker-{name}"].stop()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Child.stop, [running.children[f"worker-{name}"] for name in names]))
 
 
 def ids_on(outside: Topics, topic: str, keys: set[str]) -> list[str]:
@@ -93,7 +106,6 @@ def test_two_workers_sell_ten_units_to_ten_of_a_hundred(
     assert own.redis_client().get(f"product:{wanted}:stock") == "0"
     assert own.orders().count_documents({"items.productId": wanted}) == 10
     assert sorted(ids_on(outside, "order_created", set(accepted))) == sorted(f"{order}:1" for order in created)
-    stop(running, "one", "two")
 
 
 def test_a_message_that_is_in_the_queue_twice_takes_effect_once(
@@ -113,7 +125,6 @@ def test_a_message_that_is_in_the_queue_twice_takes_effect_once(
     stored: Any = own.orders().find_one({"_id": order_id})
     assert len(stored["timeline"]) == 1
     assert set(ids_on(outside, "order_created", {order_id})) == {f"{order_id}:1"}
-    stop(running, "one", "two")
 
 
 def test_a_killed_worker_s_orders_are_done_by_another(
@@ -131,7 +142,6 @@ def test_a_killed_worker_s_orders_are_done_by_another(
 
     assert {client.ended(task_id, within=30)["outcome"] for task_id in accepted} == {"created"}
     assert own.redis_client().get(f"product:{wanted}:stock") == "940"
-    stop(running, "heir")
 
 
 def test_term_lets_a_worker_end_what_it_has_in_hand(
@@ -141,13 +151,12 @@ def test_term_lets_a_worker_end_what_it_has_in_hand(
     leaving = running.worker("orders", "leaving")
     accepted = [client.accepted("POST", "/order/create", an_order(wanted))["taskId"] for _ in range(60)]
 
-    leaving.stop(grace=12)
+    leaving.stop(grace=30)
 
     assert leaving.exit_code == 0
     running.worker("orders", "next")
     assert {client.ended(task_id, within=30)["outcome"] for task_id in accepted} == {"created"}
     assert own.redis_client().get(f"product:{wanted}:stock") == "940"
-    stop(running, "next")
 
 
 def test_orders_go_on_without_kafka_and_their_events_follow_in_order(
@@ -167,7 +176,6 @@ def test_orders_go_on_without_kafka_and_their_events_follow_in_order(
     )
     assert set(ids_on(outside, "order_created", set(orders))) == {f"{order}:1" for order in orders}
     assert set(ids_on(outside, "order_updated", set(orders))) == {f"{order}:2" for order in orders}
-    stop(running, "one")
 
 
 def test_writes_wait_for_a_dead_mongodb_and_redis_and_never_fail(
@@ -186,7 +194,6 @@ def test_writes_wait_for_a_dead_mongodb_and_redis_and_never_fail(
 
     assert [client.ended(task_id, within=60)["outcome"] for task_id in accepted] == ["created"] * 5
     assert own.redis_client().get(f"product:{wanted}:stock") == "94"
-    stop(running, "one")
 
 
 def test_operators_see_ids_and_never_what_a_customer_wrote(
@@ -214,7 +221,6 @@ def test_operators_see_ids_and_never_what_a_customer_wrote(
         assert SECRET_STREET not in text
         assert SECRET_NOTE not in text
     flower.stop()
-    stop(running, "watched")
 
 
 def test_a_revoked_write_ends_revoked_and_lets_the_next_one_go(
@@ -232,7 +238,6 @@ def test_a_revoked_write_ends_revoked_and_lets_the_next_one_go(
     # It may have been quicker than the operator; either way the one behind it goes on.
     assert client.ended(revoked)["state"] in {"REVOKED", "SUCCESS"}
     assert client.ended(following)["outcome"] == "updated"
-    stop(running, "two")
 
 
 def test_a_users_orders_are_published_once_more_with_the_same_id(
