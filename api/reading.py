@@ -18,7 +18,7 @@ from models.order import STATUSES, OrderDocument
 from models.representations import PROJECTION, order_json
 
 MAX_LIMIT = 1000
-BATCH = 200
+BATCH = 100
 """Orders read and written at a time where all are asked for."""
 
 _CURSOR_MARK = "after:"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +105,23 @@ def test_the_first_stage_has_ended_before_the_second_is_told(supervise: Start, n
     assert child.wait(timeout=10) == 0
     log = child.log.read_text()
     assert log.index("first ended") < log.index("stopping p2") < log.index("second told")
+
+
+def test_a_process_is_not_healthy_before_its_first_heartbeat(supervise: Start, tmp_path: Path) -> None:
+    heartbeat = tmp_path / "heartbeat.p0"
+    supervise(f"sleep 2; touch {heartbeat}; sleep 1000")
+    eventually(heartbeat.exists)
+
+    health = [sys.executable, "-m", "deploy.health"]
+    environment = {"PATH": os.environ["PATH"], "HEARTBEAT_FILE": str(tmp_path / "heartbeat")}
+    codes: list[int] = []
+
+    def checked() -> int:
+        codes.append(subprocess.run(health, cwd=REPOSITORY, env=environment, check=False).returncode)
+        return codes[-1]
+
+    eventually(lambda: checked() == 0)
+    assert codes[0] == 1
 
 
 def _grandchildren(child: Child, at_least: int) -> list[psutil.Process]:
