@@ -35,6 +35,8 @@ def main() -> int:
     except MissingTopicsError as error:
         _log.error("%s", error)
         return 1
+    if stopping.is_set():
+        return 0
     consumer = new_consumer(chosen.kafka_broker, chosen.kafka_group)
     topic_ids = TopicIds(consumer, chosen.kafka_broker)
     bridge = Bridge(consumer, topic_ids, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker))

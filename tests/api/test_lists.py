@@ -78,7 +78,7 @@ def test_all_orders_are_streamed_in_constant_memory(api: Client, own: Service) -
         size = sum(len(piece) for piece in answer.iter_content(100_000))
 
     assert size > COUNT * 15_000
-    assert resident(worker, "VmHWM") - before < 16 * MEGABYTE
+    assert resident(worker, "VmHWM") - before < 32 * MEGABYTE  # reading all at once takes 96
 
 
 def resident(pid: str, name: str) -> int:

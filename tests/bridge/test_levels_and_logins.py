@@ -1,5 +1,6 @@
-"""`product_events` and `user_logged_in` over real Kafka, as they end in Redis or among the dead letters."""
+"""`product_events` and `user_logged_in` over real Kafka, as they end in Redis."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from tests.processes import Service, eventually
-from tests.topics import Topics, headers, value
+from tests.topics import Topics, value
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -29,6 +30,41 @@ def passed(topics: Topics, redis: Redis, unique: Callable[[str], str]) -> None:
     eventually(lambda: redis.llen("stock") == 0 and redis.hlen("unacked") == 0)
 
 
+def test_every_class_of_shape_ends_in_the_three_keys(
+    shop: Service, topics: Topics, redis_client: Redis, unique: Callable[[str], str]
+) -> None:
+    cloud_event = {"specversion": "1.0", "id": unique("event"), "source": "/shop", "type": "changed"}
+    products = [unique("product") for _ in range(4)]
+    topics.send("product_events", {"product_id": products[0], "available": 1}, products[0])
+    topics.send("product_events", {"type": "stock", "product": {"sku": products[1]}, "quantity": 2.0}, products[1])
+    topics.send("product_events", {**cloud_event, "data": {"id": products[2], "inventory": 3}}, products[2])
+    binary = [("ce_specversion", b"1.0"), ("ce_id", b"event"), ("ce_time", b"2026-01-02T03:04:05Z")]
+    topics.send("product_events", {"_id": products[3], "stock": 0}, products[3], headers=binary)
+    told = {"email": "a@example.com", "preferences": {"notifications": {"orders": False}, "näme": None}}
+    users = [unique("user") for _ in range(4)]
+    topics.send("user_logged_in", {"userId": users[0], **told}, users[0])
+    topics.send("user_logged_in", {"user": {"_id": users[1], **told}}, users[1])
+    topics.send("user_logged_in", {**cloud_event, "data": {"id": users[2], **told}}, users[2])
+    topics.send("user_logged_in", {"payload": {"user": {"user_id": users[3]}, **told}}, users[3])
+
+    eventually(lambda: [stock(redis_client, each) for each in products] == ["1", "2", "3", "0"])
+    eventually(lambda: redis_client.hmget("user:email", users) == ["a@example.com"] * 4)
+    eventually(lambda: None not in redis_client.hmget("user:preferences", users))
+    for preferences in redis_client.hmget("user:preferences", users):
+        assert json.loads(str(preferences)) == told["preferences"]
+
+
+def test_a_clock_far_ahead_does_not_shut_later_levels_out(
+    shop: Service, topics: Topics, redis_client: Redis, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+
+    topics.level(product, 1, time="2999-01-01T00:00:00Z")
+    topics.level(product, 2, time=now_ms() + 1000)
+
+    eventually(lambda: stock(redis_client, product) == "2")
+
+
 def test_an_older_level_never_overwrites_a_newer_one(
     shop: Service, topics: Topics, redis_client: Redis, unique: Callable[[str], str]
 ) -> None:
@@ -46,6 +82,21 @@ def test_an_older_level_never_overwrites_a_newer_one(
     assert stock(redis_client, by_time) == "5"
     assert stock(redis_client, by_version) == "5"
     assert stock(redis_client, by_order) == "3"
+
+
+def test_of_two_levels_at_one_time_the_later_in_a_partition_counts_and_another_partition_says_nothing(
+    shop: Service, topics: Topics, redis_client: Redis, unique: Callable[[str], str]
+) -> None:
+    product, at = unique("product"), now_ms() - 10_000
+    level = {"productId": product, "time": at}
+    for units in (1, 2):
+        topics.send("product_events", {**level, "stock": units}, product, partition=0)
+    eventually(lambda: stock(redis_client, product) == "2")
+
+    topics.send("product_events", {**level, "stock": 3}, product, partition=1)
+    passed(topics, redis_client, unique)
+
+    assert stock(redis_client, product) == "2"
 
 
 def test_a_removed_product_comes_back_with_a_newer_level_alone(
@@ -106,24 +157,3 @@ def test_a_login_publishes_the_users_orders_and_an_old_one_does_not(
         "reason": "login",
     }
     assert not [message for message in everything if message.key() == stale.encode()]
-
-
-def test_what_can_t_be_read_goes_to_the_dead_letters_unchanged_and_stops_nothing(
-    shop: Service, topics: Topics, redis_client: Redis, unique: Callable[[str], str]
-) -> None:
-    product = unique("product")
-    broken = b'{"stock": ' + b"x" * 900_000
-    topics.send("product_events", broken, product, headers=[("trace", b"\x00\xff"), ("empty", None)])
-    topics.send("product_events", {"productId": product, "stock": -1}, product)
-    topics.level(product, 4)
-    eventually(lambda: stock(redis_client, product) == "4")
-
-    with topics.reader("product_events.dlq") as reader:
-        first, second = reader.wait_for(2, key=product)
-
-    assert first.value() == broken
-    assert list(first.headers() or [])[:2] == [("trace", b"\x00\xff"), ("empty", None)]
-    assert headers(second)["dlq_topic"] == "product_events"
-    assert "whole number" in headers(second)["dlq_reason"]
-    assert headers(second)["dlq_attempts"] == "1"
-    assert int(headers(second)["dlq_offset"]) == int(headers(first)["dlq_offset"]) + 1
