@@ -63,14 +63,15 @@ def install() -> int:
                 show(f"Python packages {done}/{total}: {line.split()[1].partition('==')[0]}")
             elif line.startswith("Installing "):
                 show(f"Python packages: installing {total}")
-    show("Python packages: installed\n" if process.returncode == 0 else "Python packages: failed\n")
+    show("")
+    print("Python packages: installed" if process.returncode == 0 else "Python packages: failed")
     return process.returncode
 
 
 def show(text: str) -> None:
-    """Overwrite the line of progress."""
-    sys.stdout.write(f"\r{text:<72}" if sys.stdout.isatty() or text.endswith("\n") else "")
-    sys.stdout.flush()
+    """Overwrite the line of progress, where there is a terminal."""
+    if sys.stdout.isatty():
+        print(f"\r{text:<72}\r", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,15 @@
 """The bridge killed, doubled, stopped, started before Kafka, and without Redis: every level takes effect."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from local.servers import KafkaBroker, RedisServer
-from tests.processes import Servers, Service, eventually, service
+from tests.processes import Service, eventually
 from tests.topics import Topics
 
-COUNT = 1_500
+COUNT = 1_000
 Levels = Callable[[int], list[str]]
-
-
-@pytest.fixture(scope="module")
-def heartbeat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("heartbeat") / "bridge"
-
-
-@pytest.fixture(scope="module")
-def own(servers: Servers, heartbeat: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A bridge's world: a Redis and a Kafka of its own, and a worker for levels. The bridge is there before Kafka."""
-    folder = tmp_path_factory.mktemp("bridge")
-    mine = Servers(RedisServer(folder / "redis"), servers.mongod, KafkaBroker(folder / "kafka"))
-    mine.redis_server.start()
-    with service(mine, folder / "logs", HEARTBEAT_FILE=str(heartbeat)) as running:
-        bridge = running.start("bridge", "python", "-m", "bridge")
-        running.worker("stock", "", "--pool", "solo")
-        eventually(lambda: "Connection refused" in bridge.log.read_text())
-        mine.kafka.start()
-        eventually(lambda: "reads " in bridge.log.read_text(), within=40)
-        yield running
-    mine.redis_server.stop()
-    mine.kafka.stop()
 
 
 @pytest.fixture
@@ -58,6 +35,10 @@ def all_there(own: Service, products: list[str]) -> bool:
 
 def test_a_bridge_that_was_there_before_kafka_reads_what_comes(own: Service, levels: Levels) -> None:
     assert all_there(own, levels(10))
+
+
+def test_a_bridge_that_waits_for_kafka_ends_on_term(own: Service) -> None:
+    assert own.children["unlucky"].exit_code == 0
 
 
 def test_a_bridge_killed_in_mid_stream_loses_nothing(own: Service, levels: Levels) -> None:
