@@ -68,7 +68,12 @@ class Publisher:
                 report(place, error)
         deadline = time.monotonic() + timeout
         while reported < len(events) and (left := deadline - time.monotonic()) > 0:
-            self._producer.poll(left)
+            try:
+                self._producer.poll(left)
+            except SystemError as error:
+                # A worker that ends raises SystemExit here; confluent-kafka garbles it where it logs (its issue 1708),
+                # and Celery would take the garbled one for a failure and acknowledge the task.
+                raise SystemExit from error
         return list(delivered)
 
 
