@@ -1,5 +1,7 @@
 """How gunicorn serves the API; it reads this file by itself: `gunicorn 'api:create_app()'`."""
 
+from typing import Any
+
 from settings import settings
 
 _chosen = settings()
@@ -17,3 +19,10 @@ loglevel = _chosen.log_level.lower()
 control_socket_disable = True
 # A heartbeat file on disk can block; memory cannot.
 worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Answer what can't be parsed with a problem too."""
+    from api.unparsed import answer_with_problems
+
+    answer_with_problems()

@@ -21,7 +21,9 @@ _BY_STATUS = {
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
     413: ("too-large", "Too large"),
+    414: ("uri-too-long", "URI too long"),
     415: ("unsupported-media-type", "Unsupported media type"),
+    431: ("headers-too-large", "Headers too large"),
 }
 
 _log = logging.getLogger(__name__)
@@ -66,6 +68,12 @@ def overloaded() -> APIProblem:
     return APIProblem("overloaded", "Overloaded", 503, "Too much work is waiting; nothing was accepted.")
 
 
+def problem_of_status(status: int, name: str, detail: str | None) -> dict[str, Any]:
+    """Return the problem for an error that HTTP itself names."""
+    kind, title = _BY_STATUS.get(status, ("http-error", name))
+    return {"type": kind, "title": title, "status": status, "detail": detail or title}
+
+
 def problem_response(body: dict[str, Any]) -> Response:
     """Return the answer for a problem."""
     response = Response(orjson.dumps(body), status=body["status"], content_type=PROBLEM_JSON)
@@ -93,10 +101,7 @@ def answer_with_problems(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        status = error.code or 500
-        kind, title = _BY_STATUS.get(status, ("http-error", error.name))
-        body = {"type": kind, "title": title, "status": status, "detail": error.description or title}
-        response = problem_response(body)
+        response = problem_response(problem_of_status(error.code or 500, error.name, error.description))
         allowed = getattr(error, "valid_methods", None)
         if allowed:
             response.headers["Allow"] = ", ".join(sorted(allowed))

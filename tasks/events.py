@@ -38,21 +38,22 @@ def user_orders_event(
 ) -> Event:
     """Return a user's newest orders, as many as fit; `email` is the customer's, the `ce_id` is the task's."""
     fitting: list[dict[str, Any]] = []
-    size = 1000  # what stands around the orders
+    value = {
+        "userId": about.user_id,
+        "email": email,
+        "orders": fitting,
+        "total": about.total,
+        "truncated": False,
+        "reason": about.reason,
+    }
+    size = len(orjson.dumps(value))
     for order in newest[:MAX_USER_ORDERS]:
         shown = order_json(order)
         size += len(orjson.dumps(shown)) + 1
         if size > MAX_USER_ORDERS_BYTES:
             break
         fitting.append(shown)
-    value = {
-        "userId": about.user_id,
-        "email": email,
-        "orders": fitting,
-        "total": about.total,
-        "truncated": len(fitting) < about.total,
-        "reason": about.reason,
-    }
+    value["truncated"] = len(fitting) < about.total
     return _message("user_orders", about.user_id, orjson.dumps(value), task_id, now)
 
 

@@ -14,7 +14,7 @@ PARTITIONS = 3
 DEAD_LETTER_MAX_BYTES = 2 * 1024 * 1024
 """A dead letter carries headers on top of a message that may have been as large as its topic allows (1 MiB)."""
 
-_TIMEOUT = 10.0
+_TIMEOUT = 5.0
 _log = logging.getLogger(__name__)
 
 

@@ -14,6 +14,7 @@ from redis import Redis
 
 from models import transitions
 from models.ids import new_id
+from models.representations import order_json
 from models.writes import Write
 from tests.client import Client
 from tests.topics import Topics, headers, value
@@ -157,3 +158,18 @@ def test_user_orders_stays_below_900_000_bytes(
 
     assert 850_000 < len(message.value() or b"") <= 900_000
     assert (value(message)["total"], value(message)["truncated"]) == (80, True)
+
+
+def test_a_long_e_mail_counts_towards_the_900_000_bytes(
+    api: Client, topics: Topics, orders: Orders, redis_client: Redis, unique: Callable[[str], str]
+) -> None:
+    user = unique("user")
+    redis_client.hset("user:email", user, "\U0001f4ee" * 320)
+    # As many as fill the message but for the last bytes.
+    listed = len(json.dumps(order_json(stored_order(user, {"text": ""})), separators=(",", ":"))) + 1
+    orders.insert_many([stored_order(user, {"text": "x" * (8_989 - listed)}) for _ in range(100)])
+    api.get(f"/order/{user}", params={"limit": 1})
+
+    message = one(topics, "user_orders", user)
+
+    assert 880_000 < len(message.value() or b"") <= 900_000
