@@ -37,13 +37,8 @@ def timeline_json(order: OrderDocument) -> list[dict[str, Any]]:
 
 def event_json(event: Mapping[str, Any], order_id: str, email: str | None) -> dict[str, Any]:
     """Return the value of `order_created`, `order_updated` or `order_deleted`: the snapshot with today's e-mail."""
-    order = event["order"]
-    value = {
-        "orderId": order_id,
-        "userId": order["userId"],
-        "email": email,
-        **{key: _plain(order[key]) for key in ("items", "currency", "total", "status", "createdAt", "version")},
-    }
+    snapshot = {key: _plain(value) for key, value in event["order"].items()}
+    value = {"orderId": order_id, "email": email, **snapshot}
     value |= {key: event[key] for key in ("changed", "notify") if key in event}
     return value
 

@@ -15,6 +15,7 @@ from models import rejections
 from models.rejections import Problem
 
 _HERE = Path(__file__).parent
+_MOVE, _UNDO, _SET = ((_HERE / f"{name}.lua").read_text() for name in ("move_stock", "undo_move", "set_level"))
 
 
 def stock_key(product_id: str) -> str:
@@ -54,9 +55,9 @@ class Stock:
     """The stock in one Redis."""
 
     def __init__(self, client: "redis.Redis") -> None:
-        self._move = client.register_script((_HERE / "move_stock.lua").read_text())
-        self._undo = client.register_script((_HERE / "undo_move.lua").read_text())
-        self._set = client.register_script((_HERE / "set_level.lua").read_text())
+        self._move = client.register_script(_MOVE)
+        self._undo = client.register_script(_UNDO)
+        self._set = client.register_script(_SET)
 
     def move(
         self, order_id: str, version: int, task_id: str, takes: dict[str, int], *, forbid: Problem | None = None

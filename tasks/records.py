@@ -27,6 +27,7 @@ LIFETIME = 24 * 3600
 """How long records live from a write's end, in seconds."""
 
 _HERE = Path(__file__).parent
+_END, _MARK = ((_HERE / f"{name}.lua").read_text() for name in ("end_write", "mark_write"))
 _log = logging.getLogger(__name__)
 
 
@@ -74,8 +75,8 @@ class Records:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
-        self._end = client.register_script((_HERE / "end_write.lua").read_text())
-        self._mark = client.register_script((_HERE / "mark_write.lua").read_text())
+        self._end = client.register_script(_END)
+        self._mark = client.register_script(_MARK)
 
     def find(self, task_id: str) -> Record | None:
         """Return the record of an accepted write, None where there is none (any more)."""
