@@ -14,31 +14,38 @@ from settings import settings
 DELIVERY_TIMEOUT = 5.0
 """Seconds after which the producer itself gives an event up; the outbox's sweep looks only at older ones."""
 
+MAX_BYTES = 1_000_000
+"""Largest message that is sent; the default of Kafka's clients."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One Kafka message, with the CloudEvents attributes in its headers."""
+    """One Kafka message; ours carry the CloudEvents attributes in their headers."""
 
     topic: str
-    key: str
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    key: str | bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 class Publisher:
-    """A producer whose `deliver` says which events have arrived."""
+    """A producer whose `deliver` says which events have arrived.
 
-    def __init__(self, brokers: str) -> None:
+    It gives an event up after `give_up_after` seconds, and takes none larger than `max_bytes`.
+    """
+
+    def __init__(self, brokers: str, give_up_after: float = DELIVERY_TIMEOUT, max_bytes: int = MAX_BYTES) -> None:
         self._producer = Producer(
             {
                 "bootstrap.servers": brokers,
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 0,
-                "delivery.timeout.ms": int(DELIVERY_TIMEOUT * 1000),
+                "delivery.timeout.ms": int(give_up_after * 1000),
                 "client.id": f"order-service-{os.getpid()}",
+                "message.max.bytes": max_bytes,
             },
             logger=_log,
         )
@@ -53,7 +60,8 @@ class Publisher:
             reported += 1
             delivered[place] = error is None
             if error is not None:
-                _log.warning("%s %s was not delivered: %s", events[place].topic, events[place].key, error)
+                # Without its key: a dead letter's may be anything, an e-mail too.
+                _log.warning("a message to %s was not delivered: %s", events[place].topic, error)
 
         for place, event in enumerate(events):
 
