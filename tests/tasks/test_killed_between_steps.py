@@ -1,6 +1,8 @@
 """A write killed after any of its steps and run again takes effect once: one version, one movement, one event."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +17,6 @@ from tests.topics import OUTGOING, Topics, headers
 
 CREATE_STEPS = ["stock decided", "order stored", "event sent", "order changed", "outcome recorded"]
 CHANGE_STEPS = ["stock decided", "order changed", "event sent", "outcome recorded"]
-SIGKILL = 9
 
 
 class Runner:
@@ -29,6 +30,7 @@ class Runner:
             cwd=REPOSITORY,
             env=environment,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, write: dict[str, Any], after: str | None = None) -> dict[str, Any]:
@@ -50,7 +52,8 @@ class Runner:
         return told
 
     def close(self) -> None:
-        """End the runner."""
+        """End the runner, with a write in it that waits for something that never comes."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 
@@ -104,7 +107,7 @@ def test_a_create_killed_after_a_step_and_run_again_is_one_order(
     own.redis_client().set(f"product:{product}:stock", 10)
     write = a_create(product, 3)
 
-    assert runner.run(write, after=step) == {"signal": SIGKILL}
+    assert runner.run(write, after=step) == {"signal": signal.SIGKILL}
     again = runner.run(write)
     third = runner.run(write)
 
@@ -127,7 +130,7 @@ def test_a_change_killed_after_a_step_and_run_again_is_one_version(
         body = {"items": [{"productId": product, "quantity": 5, "unitPrice": None}]}
     write = a_write(kind, create["order_id"], **body)
 
-    assert runner.run(write, after=step) == {"signal": SIGKILL}
+    assert runner.run(write, after=step) == {"signal": signal.SIGKILL}
     again = runner.run(write)
     third = runner.run(write)
 
@@ -142,7 +145,7 @@ def test_a_refusal_stands_when_stock_comes_before_the_task_runs_again(
     product = unique("product")
     own.redis_client().set(f"product:{product}:stock", 1)
     write = a_create(product, 3)
-    assert runner.run(write, after="stock decided") == {"signal": SIGKILL}
+    assert runner.run(write, after="stock decided") == {"signal": signal.SIGKILL}
 
     own.redis_client().set(f"product:{product}:stock", 100)
     again = runner.run(write)
@@ -201,7 +204,7 @@ def test_a_stock_level_killed_and_run_again_is_set_once(
         "offset": 3,
     }
 
-    assert runner.run_task("set_stock_level", "level", after="level set", **level) == {"signal": SIGKILL}
+    assert runner.run_task("set_stock_level", "level", after="level set", **level) == {"signal": signal.SIGKILL}
     own.redis_client().decr(f"product:{product}:stock")
     runner.run_task("set_stock_level", "level", **level)
 
@@ -217,7 +220,7 @@ def test_a_login_killed_after_a_step_and_run_again_asks_for_one_event(
     login: dict[str, Any] = {"user_id": user, "email": "a@example.com", "preferences": None, "at": now}
     place: dict[str, Any] = {"source": "user_logged_in/0", "offset": 3}
 
-    assert runner.run_task("record_login", task_id, after=step, **login, **place) == {"signal": SIGKILL}
+    assert runner.run_task("record_login", task_id, after=step, **login, **place) == {"signal": signal.SIGKILL}
     redis.hset("user:email", user, "newer@example.com")
     runner.run_task("record_login", task_id, **login, **place)
 
@@ -233,7 +236,7 @@ def test_a_users_orders_killed_after_sending_are_sent_again_under_the_same_id(
     user, task_id = unique("user"), unique("publish")
     told = {"user_id": user, "reason": "request"}
 
-    assert runner.run_task("publish_user_orders", task_id, after="event sent", **told) == {"signal": SIGKILL}
+    assert runner.run_task("publish_user_orders", task_id, after="event sent", **told) == {"signal": signal.SIGKILL}
     runner.run_task("publish_user_orders", task_id, **told)
 
     with topics.reader("user_orders") as reader:
