@@ -47,6 +47,8 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_track_started = True
 worker_prefetch_multiplier = 4
+# How much a worker of orders takes is set where its batches are made (tasks/batches.py), after a lost connection too.
+worker_enable_prefetch_count_reduction = False
 # Our tasks outlast a lost connection and find their work done when they run again; cancelling them only costs time.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
@@ -61,7 +63,7 @@ task_create_missing_queues = False
 task_default_queue = "orders"
 task_default_exchange = ""
 task_default_routing_key = "orders"
-imports = ("tasks.orders", "tasks.stock", "tasks.logins", "tasks.publish", "tasks.heartbeat")
+imports = ("tasks.orders", "tasks.batches", "tasks.stock", "tasks.logins", "tasks.publish", "tasks.heartbeat")
 
 # Events for Flower.
 worker_send_task_events = True

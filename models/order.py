@@ -51,10 +51,18 @@ class OutboxEvent(TypedDict):
     order: dict[str, Any]
 
 
+class OutboxLease(TypedDict):
+    """Which sweep has an order's outbox for itself, and until when."""
+
+    by: str
+    until: datetime
+
+
 class OrderDocument(TypedDict):
     """The stored order.
 
-    `deletedAt` makes it a tombstone; until `outboxLease` one sweep has its outbox for itself.
+    `deletedAt` makes it a tombstone. While `outboxLease` holds, one sweep has its outbox for itself. `parkedEvents` are
+    those that Kafka will never take.
     """
 
     _id: str
@@ -72,7 +80,8 @@ class OrderDocument(TypedDict):
     deletedAt: NotRequired[datetime]
     timeline: list[TimelineEntry]
     outbox: list[OutboxEvent]
-    outboxLease: NotRequired[datetime]
+    outboxLease: NotRequired[OutboxLease]
+    parkedEvents: NotRequired[list[dict[str, Any]]]
 
 
 class AnyJSON(BaseField):  # type: ignore[misc]
@@ -128,7 +137,8 @@ class Order(Document):  # type: ignore[misc]
     deletedAt = DateTimeField()  # noqa: N815
     timeline = EmbeddedDocumentListField(Transition, required=True)
     outbox = EmbeddedDocumentListField(Unsent)
-    outboxLease = DateTimeField()  # noqa: N815
+    outboxLease = AnyJSON()  # noqa: N815
+    parkedEvents = AnyJSON()  # noqa: N815
 
 
 INDEXES = [

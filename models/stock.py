@@ -5,6 +5,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -44,6 +45,20 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """What one transition takes from stock (units by product; negative: gives back).
+
+    `forbid` refuses it, unless it was decided before.
+    """
+
+    order_id: str
+    version: int
+    task_id: str
+    takes: dict[str, int]
+    forbid: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided about a transition's stock, and for which task."""
 
@@ -59,18 +74,17 @@ class Stock:
         self._undo = client.register_script(_UNDO)
         self._set = client.register_script(_SET)
 
-    def move(
-        self, order_id: str, version: int, task_id: str, takes: dict[str, int], *, forbid: Problem | None = None
-    ) -> Decision:
-        """Take (or give back) the units of one transition, or say why not.
+    def move(self, movements: Sequence[Movement]) -> list[Decision]:
+        """Take (or give back) the units of each transition, or say why not."""
+        return [self._move_one(each) for each in movements]
 
-        `forbid` refuses it, unless it was decided before.
-        """
-        keys = [decision_key(order_id, version), *map(stock_key, takes)]
-        refusal = rejections.encode(forbid) if forbid else ""
+    def _move_one(self, movement: Movement) -> Decision:
+        takes = movement.takes
+        keys = [decision_key(movement.order_id, movement.version), *map(stock_key, takes)]
+        refusal = rejections.encode(movement.forbid) if movement.forbid else ""
         verdict, detail, decided_for = cast(
             "tuple[Literal['moved', 'forbidden', 'unknown', 'short'], str, str]",
-            self._move(keys=keys, args=[task_id, refusal, json.dumps(takes), *takes.values()]),
+            self._move(keys=keys, args=[movement.task_id, refusal, json.dumps(takes), *takes.values()]),
         )
         problem: Problem | None = None
         if verdict == "forbidden":

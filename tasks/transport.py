@@ -1,9 +1,11 @@
 """The broker transport: kombu's for Redis, mended where a worker would die of a lost connection."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import kombu.transport
 import redis
+from kombu.transport import virtual
 from kombu.transport.redis import Channel, Transport
 
 
@@ -20,6 +22,21 @@ class MendedChannel(Channel):
         if self.connection.client is None:
             raise redis.ConnectionError("the connection of this channel was closed")
         return super()._connparams(*args, **options)  # type: ignore[misc]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.never_started: set[str] = set()
+
+    def settled(self, tags: Sequence[str]) -> None:
+        """Forget messages that were acknowledged in Redis with their results."""
+        for tag in tags:
+            virtual.QoS.ack(self.qos, tag)
+
+    def requeue(self, tags: Sequence[str], *, redelivered: bool) -> None:  # noqa: ARG002
+        """Put messages in hand back into their queue."""
+        for tag in tags:
+            self.qos.restore_by_tag(tag)  # type: ignore[attr-defined]
+        self.settled(tags)
 
 
 class MendedTransport(Transport):
