@@ -124,7 +124,7 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
 
 def _send(box: Outbox, unsent: Sequence[Unsent], timeout: float) -> list[Delivery | str | None]:
     """Send events of different orders; return for each its report, why it never can be sent, or None."""
-    emails = box.customers.emails(event["order"]["userId"] for _, event in unsent)
+    emails = box.customers.emails(user for _, event in unsent if isinstance(user := event["order"].get("userId"), str))
     outcomes: list[Delivery | str | None] = [None] * len(unsent)
     messages, places = [], []
     for place, (order_id, event) in enumerate(unsent):
@@ -164,7 +164,7 @@ def _note_state(box: Outbox, now: datetime, swept: Swept) -> None:
     unsent = {"outbox.at": {"$exists": True}}
     oldest = box.orders.find_one(unsent, {"outbox.at": 1}, sort=[("outbox.at", ASCENDING)])
     state: dict[Any, Any] = {
-        "depth": box.orders.count_documents(unsent, hint="unsent_oldest_first"),
+        "depth": box.orders.count_documents(unsent),
         "oldest": timestamp(min(event["at"] for event in oldest["outbox"])) if oldest else "",
         "at": timestamp(now),
     }
