@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     visibility_timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
         60, description="seconds after which a dead worker's task is given to another"
     )
+    broker_transport: Literal["ours", "stock"] = Field(
+        "ours", description="how workers take messages: ours loses none, stock is kombu's own"
+    )
     outbox_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         5.0, description="how often beat looks for events that were not sent at once"
     )

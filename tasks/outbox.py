@@ -21,7 +21,7 @@ from models.order import OrderDocument, OutboxEvent
 from models.representations import timestamp
 from tasks.events import order_event
 from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Publisher
-from tasks.records import COUNTS
+from tasks.transport.scripts import COUNTS
 
 SEND_NOW_TIMEOUT = 1.0
 """Seconds a commit waits for Kafka before it leaves its events to the sweep."""

@@ -20,6 +20,7 @@ from models.connections import redis_client
 from models.representations import timestamp
 from models.stock import decision_key
 from models.writes import Outcome, Write
+from tasks.transport.scripts import COUNTS
 
 QUEUED = "QUEUED"
 """Accepted and not started: the one state that Celery has no name for."""
@@ -30,9 +31,6 @@ UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 
 PARKED = "parked"
 """The hash of messages that wait for an operator, by task."""
-
-COUNTS = "counts"
-"""The hash of how often each safeguard fired."""
 
 LIFETIME = 24 * 3600
 """How long records live from a write's end, in seconds."""
