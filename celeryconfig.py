@@ -71,9 +71,6 @@ worker_concurrency = _chosen.worker_concurrency
 worker_hijack_root_logger = True
 worker_log_format = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 worker_task_log_format = "%(asctime)s %(levelname)s %(processName)s %(task_name)s[%(task_id)s]: %(message)s"
-# After TERM (with REMAP_SIGTERM=SIGQUIT in the environment, which Celery reads before this file) a task in hand has
-# this long (s) to end; what is cut off then runs again elsewhere.
-worker_soft_shutdown_timeout = 8.0
 
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.
