@@ -1,0 +1,334 @@
+"""How messages come back: who held them, what they say then, and that nobody's late word touches the new copy."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from local.processes import Child
+from local.servers import RedisServer
+from tasks.envelope import envelope
+from tests.processes import REPOSITORY, eventually
+from tests.tasks.transport.conftest import Which, message
+from tests.tasks.transport.consumers import Consumer
+
+Make = Callable[..., Consumer]
+
+
+def age(store: "redis.Redis", *tags: str) -> None:
+    """Have these been in hand since long ago."""
+    store.zadd("unacked_index", dict.fromkeys(tags, 1.0))
+
+
+def look_after(consumer: Consumer) -> bool:
+    """Do what a worker does each second: look for what is overdue, until nothing is."""
+    qos: Any = consumer.channel.qos
+    if hasattr(qos, "restore_overdue"):
+        while qos.restore_overdue():
+            pass
+    else:
+        qos.restore_visible()
+    return True
+
+
+def waiting(store: "redis.Redis", queue: str = "q") -> list[Any]:
+    """What waits in a queue, the next one first."""
+    return [json.loads(text) for text in reversed(store.lrange(queue, 0, -1))]
+
+
+@pytest.fixture
+def doomed(server: RedisServer, store: "redis.Redis", which: Which, logs: Path) -> Iterator[Child]:
+    """A process that takes what comes and keeps it, with a visibility timeout of 1 s."""
+    command = [sys.executable, "-m", "tests.tasks.transport.consumers", str(server.port), which, "q"]
+    child = Child("doomed", command, log=logs / "doomed.log", cwd=REPOSITORY)
+    child.launch()
+    yield child
+    child.kill()
+
+
+def test_what_a_killed_worker_held_comes_back(
+    which: Which, doomed: Child, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    push("q", "held")
+    eventually(lambda: store.hlen("unacked") == 1)
+
+    doomed.kill()
+    heir = consumer(which, "q", visibility_timeout=1)
+    if which == "stock":
+        # A consumer without an event loop never looks by itself under kombu's transport.
+        eventually(lambda: look_after(heir) and store.llen("q"))
+    heir.receive(1)
+
+    assert heir.bodies() == ["held"]
+    assert heir.got[0].delivery_info["redelivered"] is True
+
+
+def test_whoever_was_killed_holding_a_lock_holds_up_nobody(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    push("q", "held", "tag")
+    consumer(which, "q").receive(1)
+    age(store, "tag")
+    store.set("unacked_mutex", "of a worker that was killed", ex=15)
+
+    look_after(consumer(which))
+
+    # kombu's workers wait until the lock expires, by default after five minutes.
+    assert store.llen("q") == (0 if which == "stock" else 1)
+    assert store.hget("counts", "messages_restored") == (None if which == "stock" else "1")
+
+
+def test_a_live_worker_is_not_robbed_of_what_takes_long(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    patient, thief = (consumer(which, "q", visibility_timeout=1, prefetch=1) for _ in range(2))
+    push("q", "takes long", "tag")
+    patient.receive(1)
+
+    def robbed() -> bool:
+        patient.drain(0.1)
+        thief.drain(0.1)
+        return bool(thief.got)
+
+    if which == "stock":
+        eventually(robbed)
+        return
+    # Six thirds are twice the visibility timeout.
+    eventually(lambda: robbed() or int(store.hget("counts", "leases_renewed") or 0) >= 6)
+    assert thief.got == []
+    patient.got[0].ack()
+    assert store.exists("unacked", "unacked_index") == 0
+
+
+def test_a_lease_is_not_renewed_for_ever(store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
+    push("q", "hangs", "tag")
+    hanging = consumer("ours", "q", visibility_timeout=1, max_lease_age=0)
+    hanging.receive(1)
+
+    hanging.channel.qos.renew_leases()
+
+    assert store.hget("counts", "leases_renewed") is None
+
+
+def test_a_frozen_worker_s_late_word_does_not_touch_the_new_copy(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    frozen, heir = consumer(which, "q", prefetch=1), consumer(which, "q")
+    push("q", "work", "tag")
+    frozen.receive(1)
+    age(store, "tag")
+    look_after(heir)
+    heir.receive(1)
+
+    if which == "ours":
+        frozen.channel.qos.renew_leases()
+        assert store.zrange("unacked_index", 0, -1) == ["tag~1"]
+    frozen.got[0].ack()
+
+    # Under kombu's transport the heir's copy is nowhere now: killed, it takes the message with it.
+    assert store.hkeys("unacked") == ([] if which == "stock" else ["tag~1"])
+
+
+def test_a_thousand_overdue_beside_busy_workers(store: "redis.Redis", consumer: Make) -> None:
+    for number in range(1000):
+        text = message("overdue", str(number), f"tag {number}")
+        store.hset("unacked", f"tag {number}", f'[{text}, "", "overdue"]')
+        store.zadd("unacked_index", {f"tag {number}": number})
+    store.lpush("busy", *[message("busy", "busy") for _ in range(3000)])
+    store.slowlog_reset()
+    store.config_set("slowlog-log-slower-than", 100_000)
+    over = threading.Event()
+
+    def work(worker: Consumer) -> None:
+        while not over.is_set():
+            worker.drain(0.1)
+            for done in worker.got:
+                done.ack()
+            worker.got.clear()
+
+    workers = [consumer("ours", "busy", prefetch=8) for _ in range(2)]
+    threads = [threading.Thread(target=work, args=[each]) for each in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: store.llen("overdue") == 1000)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+    # By portions of a hundred, each in its order.
+    assert sorted(int(each["body"]) for each in waiting(store, "overdue")) == list(range(1000))
+    assert store.hget("counts", "messages_restored") == "1000"
+    assert store.slowlog_get() == []
+
+
+def test_what_is_overdue_and_can_t_be_read_is_kept_and_holds_up_nothing(store: "redis.Redis", consumer: Make) -> None:
+    good = message("q", "good", "good")
+    values = {"good": f'[{good}, "", "q"]', "garbled": '[{"half": ', "elsewhere": f'[{good}, "exchange", "q"]'}
+    for tag, value in values.items():
+        store.hset("unacked", tag, value)
+    age(store, *values, "missing")
+
+    look_after(consumer("ours"))
+
+    assert [each["body"] for each in waiting(store)] == ["good"]
+    assert set(store.lrange("unacked.malformed", 0, -1)) == {values["garbled"], values["elsewhere"], "missing"}
+    assert store.hgetall("counts") == {"messages_malformed": "3", "messages_restored": "2"}
+    assert store.exists("unacked", "unacked_index") == 0
+
+
+def test_requeued_messages_keep_their_order(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for body in "abcd":
+        push("q", body, body)
+    taker = consumer(which, "q", prefetch=3)
+    taker.receive(3)
+
+    if which == "stock":
+        for held in taker.got:
+            held.requeue()
+        # kombu puts each behind all that wait.
+        assert [each["body"] for each in waiting(store)] == ["d", "a", "b", "c"]
+        return
+    taker.channel.requeue(["c", "a"], redelivered=False)
+    taker.got[1].requeue()
+
+    assert [(each["body"], each["properties"]["delivery_tag"]) for each in waiting(store)] == [
+        ("b", "b~1"),
+        ("a", "a~1"),
+        ("c", "c~1"),
+        ("d", "d"),
+    ]
+    assert [each["properties"]["delivery_info"].get("redelivered") for each in waiting(store)] == [True] + [None] * 3
+    assert store.exists("unacked", "unacked_index") == 0
+    assert taker.channel.qos.can_consume_max_estimate() == 3
+
+
+def test_at_its_end_a_channel_puts_back_what_it_holds(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for body in "abcd":
+        push("q", body, body)
+    leaving = consumer(which, "q", prefetch=3)
+    leaving.receive(3)
+    if which == "ours":
+        leaving.channel.never_started.add("c")
+
+    leaving.close()
+
+    flags = [(each["body"], "redelivered" in each["properties"]["delivery_info"]) for each in waiting(store)]
+    if which == "stock":
+        assert flags == [("c", True), ("b", True), ("a", True), ("d", False)]
+    else:
+        assert flags == [("a", True), ("b", True), ("c", False), ("d", False)]
+    assert store.exists("unacked") == 0
+
+
+def test_a_lost_connection_leaves_what_it_held_in_hand(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for body in "ab":
+        push("q", body, body)
+    losing = consumer(which, "q", prefetch=2)
+    losing.receive(2)
+
+    losing.lose()
+
+    if which == "stock":
+        # While the task may still run in a child of this very worker.
+        assert store.llen("q") == 2
+        return
+    assert set(store.hkeys("unacked")) == {"a", "b"}
+    # A task that ends all the same is acknowledged over a new connection, or put back.
+    losing.got[0].ack()
+    losing.got[1].requeue()
+    assert [each["body"] for each in waiting(store)] == ["b"]
+    assert store.exists("unacked") == 0
+
+
+def test_what_was_acknowledged_elsewhere_is_forgotten(
+    store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for body in "ab":
+        push("q", body, body)
+    taker = consumer("ours", "q", prefetch=1)
+    taker.receive(1)
+    store.hdel("unacked", "a")
+    store.zrem("unacked_index", "a")
+
+    taker.channel.settled(["a"])
+
+    taker.receive(2)
+    assert taker.bodies() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("edited", "expected"),
+    [
+        ('{"properties": {"delivery_info": {"a": 1}, "delivery_tag": "t"}}', {"a": 1, "redelivered": True}),
+        ('{"properties":{"delivery_tag":"t","delivery_info":{"a":1}}}', {"a": 1, "redelivered": True}),
+        ('{"properties": {"delivery_tag": "t", "delivery_info": {}}}', {"redelivered": True}),
+        (
+            '{"properties": {"delivery_info": {"redelivered": false, "a": 1}, "delivery_tag": "t"}}',
+            {"a": 1, "redelivered": True},
+        ),
+        ('{"properties": {"delivery_info": {"redelivered":true}, "delivery_tag": "t"}}', {"redelivered": True}),
+        (
+            '{"body": "\\"delivery_tag\\": \\"t\\"", "x": [], "n": 12345678901234567890, "properties": '
+            '{"delivery_info": {}, "delivery_tag": "t"}}',
+            {"redelivered": True},
+        ),
+    ],
+)
+def test_only_tag_and_flag_of_the_text_change(
+    edited: str, expected: dict[str, Any], store: "redis.Redis", consumer: Make
+) -> None:
+    store.hset("unacked", "t", f'[{edited}, "", "q"]')
+    age(store, "t")
+
+    look_after(consumer("ours"))
+
+    (found,) = waiting(store)
+    whole = json.loads(edited)
+    whole["properties"] |= {"delivery_tag": "t~1", "delivery_info": expected}
+    assert found == whole
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"properties": {"delivery_tag" : "t", "delivery_info": {}}}',
+        '{"headers": {"delivery_tag": "t"}, "properties": {"delivery_info": {}, "delivery_tag": "t"}}',
+        '{"headers": {"delivery_info": {}}, "properties": {"delivery_info": {}, "delivery_tag": "t"}}',
+        '{"properties": {"delivery_tag": "t"}}',
+        "{",
+    ],
+)
+def test_what_can_t_be_edited_goes_back_as_it_was(odd: str, store: "redis.Redis", consumer: Make) -> None:
+    store.hset("unacked", "t", f'[{odd}, "", "q"]')
+    age(store, "t")
+
+    look_after(consumer("ours"))
+
+    assert store.lrange("q", 0, -1) == [odd]
+
+
+def test_a_write_s_own_message_goes_back_whole_again_and_again(store: "redis.Redis", consumer: Make) -> None:
+    text = envelope("create_order", "task", {"order": {"items": []}}, "q")
+    store.lpush("q", text)
+    taker = consumer("ours", "q")
+    for number in range(1, 13):
+        taker.receive(number)[-1].requeue()
+
+    (found,) = waiting(store)
+    whole = json.loads(text)
+    whole["properties"]["delivery_tag"] += "~12"
+    whole["properties"]["delivery_info"]["redelivered"] = True
+    assert found == whole

@@ -1,0 +1,241 @@
+"""How messages get into somebody's hands: what is lost, what is set aside, who waits for whom."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from local.processes import Child
+from local.servers import RedisServer
+from tests.processes import REPOSITORY, eventually
+from tests.tasks.transport.conftest import Which, message
+from tests.tasks.transport.consumers import Consumer
+
+Make = Callable[..., Consumer]
+
+
+@pytest.fixture
+def idle(server: RedisServer, store: "redis.Redis", which: Which, logs: Path) -> Iterator[Child]:
+    """A process that waits on the queue `q`; Redis knows that it does."""
+    command = [sys.executable, "-m", "tests.tasks.transport.consumers", str(server.port), which, "q"]
+    child = Child("consumer", command, log=logs / "consumer.log", cwd=REPOSITORY)
+    child.launch()
+    eventually(lambda: store.info("clients")["blocked_clients"] == 1)
+    yield child
+    child.kill()
+
+
+def test_a_worker_frozen_while_idle_given_work_and_killed(
+    which: Which, idle: Child, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    idle.pause()
+    push("q", "work")
+    idle.kill()
+
+    heir = consumer(which, "q")
+    if which == "stock":
+        # kombu issue 305: Redis had handed it to the frozen worker, which noted it nowhere.
+        heir.drain(0.5)
+        assert (heir.bodies(), store.llen("q"), store.hlen("unacked")) == ([], 0, 0)
+    else:
+        heir.receive(1)
+        assert heir.bodies() == ["work"]
+
+
+def test_malformed_items_among_good_ones(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    taker = consumer(which, "q")
+    bad: list[str | bytes] = [
+        "{",
+        "null",
+        "[]",
+        '{"properties": []}',
+        '{"properties": {"delivery_tag": null}}',
+        '{"properties": {"delivery_tag": 7}}',
+        json.dumps({"properties": {"delivery_tag": "a list", "delivery_info": [1]}}),
+        json.dumps({"headers": 3, "properties": {"delivery_tag": "no headers", "delivery_info": {}}}),
+        json.dumps({"body": "a", "properties": {"delivery_tag": "no body", "body_encoding": "base64"}}),
+        b'{"body": "\xff", "properties": {"delivery_tag": "no text", "delivery_info": {}}}',
+        "[" * 2000 + "]" * 2000,
+        message("q", "another with a tag that is taken", "good 0"),
+    ]
+    for number, item in enumerate(bad):
+        push("q", f"good {number}", f"good {number}")
+        store.lpush("q", item)
+    push("q", "the last", "the last")
+
+    if which == "stock":
+        taker.receive(1)
+        with pytest.raises(ValueError, match="Expecting property name"):
+            taker.receive(2)
+        assert "{" not in store.lrange("q", 0, -1)  # and it is nowhere else
+        return
+    taker.receive(len(bad) + 1)
+    assert taker.bodies() == [f"good {number}" for number in range(len(bad))] + ["the last"]
+    set_aside = [str(item).encode(errors="surrogateescape") for item in store.lrange("q.malformed", 0, -1)]
+    assert sorted(set_aside) == sorted(item if isinstance(item, bytes) else item.encode() for item in bad)
+    assert store.hget("counts", "messages_malformed") == str(len(bad))
+    assert store.hlen("unacked") == store.zcard("unacked_index") == len(bad) + 1
+
+
+def test_what_is_in_hand_is_noted_as_kombu_does(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    taker = consumer(which, "q")
+    # Empty lists and long numbers, which Lua's JSON would change.
+    text = push("q", "one", "tag", nothing=[], number=12345678901234567890, exact="1.10")
+
+    (got,) = taker.receive(1)
+
+    noted, exchange, routing_key = json.loads(str(store.hget("unacked", "tag")))
+    assert (noted, exchange, routing_key) == (json.loads(text), "", "q")
+    assert abs(float(store.zscore("unacked_index", "tag") or 0) - float(store.time()[0])) < 60
+    got.ack()
+    assert store.exists("unacked", "unacked_index") == 0
+
+
+@pytest.mark.parametrize(("which", "count"), [("stock", 300), ("ours", 10_000)], indirect=["which"])
+def test_many_waiting_come_in_order(which: Which, count: int, store: "redis.Redis", consumer: Make) -> None:
+    store.lpush("q", *[message("q", str(number)) for number in range(count)])
+    store.config_resetstat()
+    store.slowlog_reset()
+    store.config_set("slowlog-log-slower-than", 100_000)
+    taker = consumer(which, "q")
+
+    taker.receive(count)
+
+    assert taker.bodies() == [str(number) for number in range(count)]
+    assert store.hlen("unacked") == count
+    assert store.slowlog_get() == []  # no script kept Redis from others for 100 ms
+    store.delete("unacked", "unacked_index")
+    taker.lose()
+
+
+def test_prefetch_is_kept(which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
+    for number in range(10):
+        push("q", str(number))
+    taker = consumer(which, "q", prefetch=3)
+
+    taker.receive(3)
+    taker.drain(0.2)
+    assert taker.bodies() == ["0", "1", "2"]
+    taker.got[0].ack()
+    taker.receive(4)
+    taker.drain(0.2)
+
+    assert taker.bodies() == ["0", "1", "2", "3"]
+    assert (store.hlen("unacked"), store.llen("q")) == (3, 6)
+
+
+def test_no_ack_leaves_nothing_in_hand(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for number in range(3):
+        push("q", str(number))
+    taker = consumer(which, "q", no_ack=True)
+
+    taker.receive(3)
+    taker.close()
+
+    assert taker.bodies() == ["0", "1", "2"]
+    assert store.exists("q", "unacked", "unacked_index") == 0
+
+
+def test_getting_one_by_hand(which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
+    taker = consumer(which)
+    assert taker.channel.basic_get("q") is None
+    push("q", "one", "tag")
+
+    got = taker.channel.basic_get("q")
+
+    assert got.body == b"one"
+    assert store.hkeys("unacked") == ["tag"]
+    got.ack()
+    assert store.exists("unacked") == 0
+
+
+def test_redis_has_no_memory_left(which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
+    taker = consumer(which, "q")
+    push("q", "one")
+    store.config_set("maxmemory", 1)
+    try:
+        if which == "stock":
+            with pytest.raises(redis.OutOfMemoryError):
+                taker.receive(1)
+            assert store.exists("q", "unacked") == 0  # it had been popped
+            return
+        taker.drain(0.2)
+        assert (taker.got, store.llen("q")) == ([], 1)
+    finally:
+        store.config_set("maxmemory", 0)
+
+    taker.receive(1)
+    assert taker.bodies() == ["one"]
+
+
+@pytest.mark.parametrize("prefetch", [1, 8])
+def test_a_queue_is_heard_while_three_others_are_full(
+    which: Which, prefetch: int, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    for full in ("a", "b", "c"):
+        store.lpush(full, *[message(full, full) for _ in range(200)])
+    taker = consumer(which, "a", "b", "c", "rare", prefetch=prefetch)
+    before = len(taker.receive(20 if prefetch > 19 else prefetch))
+    push("rare", "rare")
+
+    while "rare" not in taker.bodies():
+        for held in taker.got:
+            if not held.acknowledged:
+                held.ack()
+                break
+        taker.receive(len(taker.got) + 1)
+        assert len(taker.got) < 100
+
+    # Each freed place goes to the next queue in turn.
+    assert len(taker.got) - before <= 3 * 4
+    for full in ("a", "b", "c"):
+        assert full in taker.bodies()
+
+
+def test_sixteen_idle_consumers_wake_for_one_message_and_sleep_again(
+    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    idle = [consumer(which, "q", prefetch=1) for _ in range(16)]
+    over = threading.Event()
+
+    def consume(each: Consumer) -> None:
+        while not over.is_set():
+            each.drain(1)
+
+    threads = [threading.Thread(target=consume, args=[each]) for each in idle]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: store.info("clients")["blocked_clients"] == 16)
+        push("q", "one")
+        eventually(lambda: sum(len(each.got) for each in idle) == 1)
+        eventually(lambda: store.info("clients")["blocked_clients"] >= 15)
+        store.config_resetstat()
+        began = _now(store)
+        eventually(lambda: _now(store) - began > 2)
+        stats: Any = store.info("commandstats")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+    asked = stats["cmdstat_brpop" if which == "stock" else "cmdstat_blmove"]["calls"]
+    # Each asks once a second.
+    assert asked <= 16 * (_now(store) - began + 2)
+    assert sum(len(each.got) for each in idle) == 1
+
+
+def _now(store: "redis.Redis") -> float:
+    seconds, microseconds = store.time()
+    return float(seconds) + float(microseconds) / 1e6
