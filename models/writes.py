@@ -12,13 +12,18 @@ Kind = Literal["create", "update", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One accepted write. `body` is what the API validated: the whole order for a create, the changes for an update."""
+    """One accepted write.
+
+    `body` is what the API validated: the whole order for a create, the changes for an update. Where `if_match` is not
+    None, the write may happen to that version of the order alone.
+    """
 
     task_id: str
     order_id: str
     kind: Kind
     body: dict[str, Any]
     accepted_at: datetime
+    if_match: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,11 @@ class WriteTask(DiscreetTask):
 
     ignore_result = False
 
-    def carry_out(self, kind: Kind, order_id: str, accepted_at: str, body: dict[str, Any]) -> dict[str, Any]:
+    def carry_out(
+        self, kind: Kind, order_id: str, accepted_at: str, body: dict[str, Any], if_match: int | None = None
+    ) -> dict[str, Any]:
         """Commit the write and return its outcome."""
-        write = Write(str(self.request.id), order_id, kind, body, datetime.fromisoformat(accepted_at))
+        write = Write(str(self.request.id), order_id, kind, body, datetime.fromisoformat(accepted_at), if_match)
         return commit([write], open_stores())[0].as_result()
 
 
@@ -43,12 +45,16 @@ def create_order(self: WriteTask, *, order_id: str, accepted_at: str, body: dict
 
 
 @app.task(bind=True, base=WriteTask, name="update_order")
-def update_order(self: WriteTask, *, order_id: str, accepted_at: str, body: dict[str, Any]) -> dict[str, Any]:
+def update_order(
+    self: WriteTask, *, order_id: str, accepted_at: str, body: dict[str, Any], if_match: int | None = None
+) -> dict[str, Any]:
     """Change an order's status, items, address, note or metadata."""
-    return self.carry_out("update", order_id, accepted_at, body)
+    return self.carry_out("update", order_id, accepted_at, body, if_match)
 
 
 @app.task(bind=True, base=WriteTask, name="delete_order")
-def delete_order(self: WriteTask, *, order_id: str, accepted_at: str, body: dict[str, Any]) -> dict[str, Any]:
+def delete_order(
+    self: WriteTask, *, order_id: str, accepted_at: str, body: dict[str, Any], if_match: int | None = None
+) -> dict[str, Any]:
     """Delete an order; a tombstone stays."""
-    return self.carry_out("delete", order_id, accepted_at, body)
+    return self.carry_out("delete", order_id, accepted_at, body, if_match)
