@@ -14,7 +14,7 @@ from local.processes import Child
 from local.servers import RedisServer
 from tasks.envelope import envelope
 from tests.processes import REPOSITORY, eventually
-from tests.tasks.transport.conftest import Which, message
+from tests.tasks.transport.conftest import Which, cpu_seconds, message
 from tests.tasks.transport.consumers import Consumer
 
 Make = Callable[..., Consumer]
@@ -39,6 +39,13 @@ def look_after(consumer: Consumer) -> bool:
 def waiting(store: "redis.Redis", queue: str = "q") -> list[Any]:
     """What waits in a queue, the next one first."""
     return [json.loads(text) for text in reversed(store.lrange(queue, 0, -1))]
+
+
+def thousand_overdue(store: "redis.Redis") -> None:
+    """Have so many in hands that let them go long ago, for the queue `overdue`, each as large as an order."""
+    texts = {f"tag {n}": message("overdue", str(n), f"tag {n}", order="o" * 1500) for n in range(1000)}
+    store.hset("unacked", mapping={tag: f'[{text}, "", "overdue"]' for tag, text in texts.items()})
+    store.zadd("unacked_index", {f"tag {n}": float(n) for n in range(1000)})
 
 
 @pytest.fixture
@@ -135,13 +142,8 @@ def test_a_frozen_worker_s_late_word_does_not_touch_the_new_copy(
 
 
 def test_a_thousand_overdue_beside_busy_workers(store: "redis.Redis", consumer: Make) -> None:
-    for number in range(1000):
-        text = message("overdue", str(number), f"tag {number}")
-        store.hset("unacked", f"tag {number}", f'[{text}, "", "overdue"]')
-        store.zadd("unacked_index", {f"tag {number}": number})
+    thousand_overdue(store)
     store.lpush("busy", *[message("busy", "busy") for _ in range(3000)])
-    store.slowlog_reset()
-    store.config_set("slowlog-log-slower-than", 100_000)
     over = threading.Event()
 
     def work(worker: Consumer) -> None:
@@ -162,10 +164,19 @@ def test_a_thousand_overdue_beside_busy_workers(store: "redis.Redis", consumer: 
         for thread in threads:
             thread.join()
 
-    # By portions of a hundred, each in its order.
     assert sorted(int(each["body"]) for each in waiting(store, "overdue")) == list(range(1000))
     assert store.hget("counts", "messages_restored") == "1000"
-    assert store.slowlog_get() == []
+
+
+def test_a_thousand_overdue_are_put_back_in_portions(store: "redis.Redis", consumer: Make) -> None:
+    thousand_overdue(store)
+    idle = consumer("ours")
+    before = cpu_seconds(store)
+
+    assert idle.channel.qos.restore_overdue() == 900
+
+    assert cpu_seconds(store) - before < 0.1
+    assert [int(each["body"]) for each in waiting(store, "overdue")] == list(range(100))
 
 
 def test_what_is_overdue_and_can_t_be_read_is_kept_and_holds_up_nothing(store: "redis.Redis", consumer: Make) -> None:
