@@ -1,11 +1,9 @@
-"""How messages get into somebody's hands: what is lost, what is set aside, who waits for whom."""
+"""How messages get into somebody's hands: what is lost and what is set aside."""
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -200,63 +198,11 @@ def test_what_fails_halfway_is_lost_by_nobody(
     assert store.hkeys("unacked") == store.zrange("unacked_index", 0, -1) == ["tag"]
 
 
-@pytest.mark.parametrize("prefetch", [1, 8])
-def test_a_queue_is_heard_while_three_others_are_full(
-    which: Which, prefetch: int, store: "redis.Redis", push: Callable[..., str], consumer: Make
-) -> None:
-    for full in ("a", "b", "c"):
-        store.lpush(full, *[message(full, full) for _ in range(200)])
-    taker = consumer(which, "a", "b", "c", "rare", prefetch=prefetch)
-    before = len(taker.receive(20 if prefetch > 19 else prefetch))
-    push("rare", "rare")
+def test_a_lease_is_not_renewed_for_ever(store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
+    push("q", "hangs", "tag")
+    hanging = consumer("ours", "q", visibility_timeout=1, max_lease_age=0)
+    hanging.receive(1)
 
-    while "rare" not in taker.bodies():
-        for held in taker.got:
-            if not held.acknowledged:
-                held.ack()
-                break
-        taker.receive(len(taker.got) + 1)
-        assert len(taker.got) < 100
+    hanging.channel.qos.renew_leases()
 
-    # Each freed place goes to the next queue in turn.
-    assert len(taker.got) - before <= 3 * 4
-    for full in ("a", "b", "c"):
-        assert full in taker.bodies()
-
-
-def test_sixteen_idle_consumers_wake_for_one_message_and_sleep_again(
-    which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
-) -> None:
-    idle = [consumer(which, "q", prefetch=1) for _ in range(16)]
-    over = threading.Event()
-
-    def consume(each: Consumer) -> None:
-        while not over.is_set():
-            each.drain(1)
-
-    threads = [threading.Thread(target=consume, args=[each]) for each in idle]
-    for thread in threads:
-        thread.start()
-    try:
-        eventually(lambda: store.info("clients")["blocked_clients"] == 16)
-        push("q", "one")
-        eventually(lambda: sum(len(each.got) for each in idle) == 1)
-        eventually(lambda: store.info("clients")["blocked_clients"] >= 15)
-        store.config_resetstat()
-        began = _now(store)
-        eventually(lambda: _now(store) - began > 2)
-        stats: Any = store.info("commandstats")
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-    asked = stats["cmdstat_brpop" if which == "stock" else "cmdstat_blmove"]["calls"]
-    # Each asks once a second.
-    assert asked <= 16 * (_now(store) - began + 2)
-    assert sum(len(each.got) for each in idle) == 1
-
-
-def _now(store: "redis.Redis") -> float:
-    seconds, microseconds = store.time()
-    return float(seconds) + float(microseconds) / 1e6
+    assert store.hget("counts", "leases_renewed") is None
