@@ -23,9 +23,11 @@ broker_transport_options = {
     "visibility_timeout": _chosen.visibility_timeout,
     # Look for overdue messages every second; with the defaults they come back up to 100 s late.
     "unacked_restore_interval": 1,
+    # The next two are for BROKER_TRANSPORT=stock; ours looks each time, and has no lock.
     "unacked_restore_throttle": 1,
     # A worker killed while it holds this lock stops all redelivery until the lock expires.
     "unacked_mutex_expire": 15,
+    # One list for each queue, in the order of arrival.
     "priority_steps": [0],
     "socket_timeout": 10,
     "socket_connect_timeout": 5,

@@ -3,10 +3,12 @@
 As a program it takes what comes and keeps it: `python -m tests.tasks.transport.consumers <port> <transport> <queue>`.
 """
 
+import json
 import sys
 from typing import Any
 
 import kombu
+import redis
 
 CLASSES = {"stock": "tasks.transport.mended:MendedTransport", "ours": "tasks.transport.channel:Transport"}
 
@@ -65,6 +67,27 @@ class Consumer:
     def lose(self) -> None:
         """End as after a lost connection."""
         self.connection.collect()
+
+
+def age(store: "redis.Redis", *tags: str) -> None:
+    """Have these been in hand since long ago."""
+    store.zadd("unacked_index", dict.fromkeys(tags, 1.0))
+
+
+def look_after(consumer: Consumer) -> bool:
+    """Do what a worker does each second: look for what is overdue, until nothing is."""
+    qos: Any = consumer.channel.qos
+    if hasattr(qos, "restore_overdue"):
+        while qos.restore_overdue():
+            pass
+    else:
+        qos.restore_visible()
+    return True
+
+
+def waiting(store: "redis.Redis", queue: str = "q") -> list[Any]:
+    """What waits in a queue, the next one first."""
+    return [json.loads(text) for text in reversed(store.lrange(queue, 0, -1))]
 
 
 def main() -> None:

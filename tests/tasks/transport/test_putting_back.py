@@ -1,44 +1,27 @@
 """How messages come back: who held them, what they say then, and that nobody's late word touches the new copy."""
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
 
 from local.processes import Child
 from local.servers import RedisServer
-from tasks.envelope import envelope
 from tests.processes import REPOSITORY, eventually
-from tests.tasks.transport.conftest import Which, message
-from tests.tasks.transport.consumers import Consumer
+from tests.tasks.transport.conftest import Which, cpu_seconds, message
+from tests.tasks.transport.consumers import Consumer, age, look_after, waiting
 
 Make = Callable[..., Consumer]
 
 
-def age(store: "redis.Redis", *tags: str) -> None:
-    """Have these been in hand since long ago."""
-    store.zadd("unacked_index", dict.fromkeys(tags, 1.0))
-
-
-def look_after(consumer: Consumer) -> bool:
-    """Do what a worker does each second: look for what is overdue, until nothing is."""
-    qos: Any = consumer.channel.qos
-    if hasattr(qos, "restore_overdue"):
-        while qos.restore_overdue():
-            pass
-    else:
-        qos.restore_visible()
-    return True
-
-
-def waiting(store: "redis.Redis", queue: str = "q") -> list[Any]:
-    """What waits in a queue, the next one first."""
-    return [json.loads(text) for text in reversed(store.lrange(queue, 0, -1))]
+def thousand_overdue(store: "redis.Redis") -> None:
+    """Have so many in hands that let them go long ago, for the queue `overdue`, each as large as an order."""
+    texts = {f"tag {n}": message("overdue", str(n), f"tag {n}", order="o" * 1500) for n in range(1000)}
+    store.hset("unacked", mapping={tag: f'[{text}, "", "overdue"]' for tag, text in texts.items()})
+    store.zadd("unacked_index", {f"tag {n}": float(n) for n in range(1000)})
 
 
 @pytest.fixture
@@ -105,16 +88,6 @@ def test_a_live_worker_is_not_robbed_of_what_takes_long(
     assert store.exists("unacked", "unacked_index") == 0
 
 
-def test_a_lease_is_not_renewed_for_ever(store: "redis.Redis", push: Callable[..., str], consumer: Make) -> None:
-    push("q", "hangs", "tag")
-    hanging = consumer("ours", "q", visibility_timeout=1, max_lease_age=0)
-    hanging.receive(1)
-
-    hanging.channel.qos.renew_leases()
-
-    assert store.hget("counts", "leases_renewed") is None
-
-
 def test_a_frozen_worker_s_late_word_does_not_touch_the_new_copy(
     which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
 ) -> None:
@@ -135,13 +108,8 @@ def test_a_frozen_worker_s_late_word_does_not_touch_the_new_copy(
 
 
 def test_a_thousand_overdue_beside_busy_workers(store: "redis.Redis", consumer: Make) -> None:
-    for number in range(1000):
-        text = message("overdue", str(number), f"tag {number}")
-        store.hset("unacked", f"tag {number}", f'[{text}, "", "overdue"]')
-        store.zadd("unacked_index", {f"tag {number}": number})
+    thousand_overdue(store)
     store.lpush("busy", *[message("busy", "busy") for _ in range(3000)])
-    store.slowlog_reset()
-    store.config_set("slowlog-log-slower-than", 100_000)
     over = threading.Event()
 
     def work(worker: Consumer) -> None:
@@ -162,10 +130,19 @@ def test_a_thousand_overdue_beside_busy_workers(store: "redis.Redis", consumer: 
         for thread in threads:
             thread.join()
 
-    # By portions of a hundred, each in its order.
     assert sorted(int(each["body"]) for each in waiting(store, "overdue")) == list(range(1000))
     assert store.hget("counts", "messages_restored") == "1000"
-    assert store.slowlog_get() == []
+
+
+def test_a_thousand_overdue_are_put_back_in_portions(store: "redis.Redis", consumer: Make) -> None:
+    thousand_overdue(store)
+    idle = consumer("ours")
+    before = cpu_seconds(store)
+
+    assert idle.channel.qos.restore_overdue() == 900
+
+    assert cpu_seconds(store) - before < 0.1
+    assert [int(each["body"]) for each in waiting(store, "overdue")] == list(range(100))
 
 
 def test_what_is_overdue_and_can_t_be_read_is_kept_and_holds_up_nothing(store: "redis.Redis", consumer: Make) -> None:
@@ -267,68 +244,3 @@ def test_what_was_acknowledged_elsewhere_is_forgotten(
 
     taker.receive(2)
     assert taker.bodies() == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("edited", "expected"),
-    [
-        ('{"properties": {"delivery_info": {"a": 1}, "delivery_tag": "t"}}', {"a": 1, "redelivered": True}),
-        ('{"properties":{"delivery_tag":"t","delivery_info":{"a":1}}}', {"a": 1, "redelivered": True}),
-        ('{"properties": {"delivery_tag": "t", "delivery_info": {}}}', {"redelivered": True}),
-        (
-            '{"properties": {"delivery_info": {"redelivered": false, "a": 1}, "delivery_tag": "t"}}',
-            {"a": 1, "redelivered": True},
-        ),
-        ('{"properties": {"delivery_info": {"redelivered":true}, "delivery_tag": "t"}}', {"redelivered": True}),
-        (
-            '{"body": "\\"delivery_tag\\": \\"t\\"", "x": [], "n": 12345678901234567890, "properties": '
-            '{"delivery_info": {}, "delivery_tag": "t"}}',
-            {"redelivered": True},
-        ),
-    ],
-)
-def test_only_tag_and_flag_of_the_text_change(
-    edited: str, expected: dict[str, Any], store: "redis.Redis", consumer: Make
-) -> None:
-    store.hset("unacked", "t", f'[{edited}, "", "q"]')
-    age(store, "t")
-
-    look_after(consumer("ours"))
-
-    (found,) = waiting(store)
-    whole = json.loads(edited)
-    whole["properties"] |= {"delivery_tag": "t~1", "delivery_info": expected}
-    assert found == whole
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        '{"properties": {"delivery_tag" : "t", "delivery_info": {}}}',
-        '{"headers": {"delivery_tag": "t"}, "properties": {"delivery_info": {}, "delivery_tag": "t"}}',
-        '{"headers": {"delivery_info": {}}, "properties": {"delivery_info": {}, "delivery_tag": "t"}}',
-        '{"properties": {"delivery_tag": "t"}}',
-        "{",
-    ],
-)
-def test_what_can_t_be_edited_goes_back_as_it_was(odd: str, store: "redis.Redis", consumer: Make) -> None:
-    store.hset("unacked", "t", f'[{odd}, "", "q"]')
-    age(store, "t")
-
-    look_after(consumer("ours"))
-
-    assert store.lrange("q", 0, -1) == [odd]
-
-
-def test_a_write_s_own_message_goes_back_whole_again_and_again(store: "redis.Redis", consumer: Make) -> None:
-    text = envelope("create_order", "task", {"order": {"items": []}}, "q")
-    store.lpush("q", text)
-    taker = consumer("ours", "q")
-    for number in range(1, 13):
-        taker.receive(number)[-1].requeue()
-
-    (found,) = waiting(store)
-    whole = json.loads(text)
-    whole["properties"]["delivery_tag"] += "~12"
-    whole["properties"]["delivery_info"]["redelivered"] = True
-    assert found == whole
