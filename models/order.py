@@ -31,30 +31,39 @@ class ItemDocument(TypedDict):
 
 
 class TimelineEntry(TypedDict):
-    """One transition: which version it made, and the task that made it."""
+    """One transition: which version it made, the task that made it, and what it took from stock, where it did.
+
+    `takes` (units by product, negative: gave back) is what the ledger is rebuilt from; it is never shown.
+    """
 
     version: int
     status: Status
     at: datetime
     taskId: str
     change: Change
+    takes: NotRequired[dict[str, int]]
 
 
 class OutboxEvent(TypedDict):
-    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending."""
+    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending.
+
+    `takes` is not part of what is sent: the ledger wants to know whose holds are on Kafka.
+    """
 
     id: str
     topic: str
     at: datetime
     changed: NotRequired[list[str]]
     notify: NotRequired[bool]
+    takes: NotRequired[dict[str, int]]
     order: dict[str, Any]
 
 
 class OrderDocument(TypedDict):
     """The stored order.
 
-    `deletedAt` makes it a tombstone; until `outboxLease` one sweep has its outbox for itself.
+    `deletedAt` makes it a tombstone; until `outboxLease` one sweep has its outbox for itself; at `publishedAt` its last
+    event was confirmed.
     """
 
     _id: str
@@ -73,6 +82,7 @@ class OrderDocument(TypedDict):
     timeline: list[TimelineEntry]
     outbox: list[OutboxEvent]
     outboxLease: NotRequired[datetime]
+    publishedAt: NotRequired[datetime]
 
 
 class AnyJSON(BaseField):  # type: ignore[misc]
@@ -95,6 +105,7 @@ class Transition(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     taskId = StringField(required=True)  # noqa: N815
     change = StringField(required=True, choices=("created", "updated", "deleted"))
+    takes = AnyJSON()
 
 
 class Unsent(EmbeddedDocument):  # type: ignore[misc]
@@ -105,6 +116,7 @@ class Unsent(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     changed = AnyJSON()
     notify = AnyJSON()
+    takes = AnyJSON()
     order = AnyJSON(required=True)
 
 
@@ -129,6 +141,7 @@ class Order(Document):  # type: ignore[misc]
     timeline = EmbeddedDocumentListField(Transition, required=True)
     outbox = EmbeddedDocumentListField(Unsent)
     outboxLease = DateTimeField()  # noqa: N815
+    publishedAt = DateTimeField()  # noqa: N815
 
 
 INDEXES = [

@@ -24,7 +24,7 @@ from models import rejections, transitions
 from models.connections import orders, redis_client
 from models.customers import Customers
 from models.order import OrderDocument, OutboxEvent
-from models.stock import Stock
+from models.stock import Movement, Stock
 from models.transitions import Transition, entry_of
 from models.writes import Outcome, Write
 from settings import settings
@@ -111,7 +111,7 @@ def _create(write: Write, stores: Stores) -> _Done:
         else:
             notify = False
     made = transitions.create(write, stores.clock(), notify=notify)
-    decision = stores.stock.move(write.order_id, 1, write.task_id, made.takes, forbid=forbid)
+    [decision] = stores.stock.move([Movement(write.order_id, 1, write.task_id, made.takes, forbid)])
     if decision.problem:
         return _rejected(write, decision.problem, version=1)
     try:
@@ -165,7 +165,7 @@ def _take(write: Write, made: Transition, stores: Stores) -> rejections.Problem 
     if not made.takes:
         return None
     version = made.order["version"]
-    decision = stores.stock.move(write.order_id, version, write.task_id, made.takes)
+    [decision] = stores.stock.move([Movement(write.order_id, version, write.task_id, made.takes)])
     if decision.task_id == write.task_id:
         return decision.problem
     holder = stores.records.find(decision.task_id)
