@@ -86,5 +86,7 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 beat_schedule = {
     "sweep_outbox": _every("sweep_outbox", _chosen.outbox_sweep_seconds),
+    "settle_quiet_products": _every("settle_quiet_products", 10.0),
+    "undo_unstored_movements": _every("undo_unstored_movements", 10.0),
     "prepare_stores": _every("prepare_stores", 30.0),
 }

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     queue_mark: Annotated[int, Field(ge=1)] = Field(
         100_000, description="accepted writes that may wait before new ones are refused"
     )
+    stock_settle: Literal["timed", "named"] = Field(
+        "timed", description="an order's units are part of a stock level: by time as well as by name, or by name alone"
+    )
+    stock_settle_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        30, description="seconds within which the product service applies an order's event, where settled by time"
+    )
     kafka_group: Annotated[
         str, _matches(r"[A-Za-z0-9._-]{1,200}", "must be 1 to 200 letters, digits, dots, - and _")
     ] = Field("order-service", description="consumer group of the bridge")

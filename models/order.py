@@ -31,23 +31,31 @@ class ItemDocument(TypedDict):
 
 
 class TimelineEntry(TypedDict):
-    """One transition: which version it made, and the task that made it."""
+    """One transition: which version it made, the task that made it, and what it took from stock, where it did.
+
+    `takes` (units by product, negative: gave back) is what the ledger is rebuilt from; it is never shown.
+    """
 
     version: int
     status: Status
     at: datetime
     taskId: str
     change: Change
+    takes: NotRequired[dict[str, int]]
 
 
 class OutboxEvent(TypedDict):
-    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending."""
+    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending.
+
+    `takes` is not part of what is sent: the ledger wants to know whose holds are on Kafka.
+    """
 
     id: str
     topic: str
     at: datetime
     changed: NotRequired[list[str]]
     notify: NotRequired[bool]
+    takes: NotRequired[dict[str, int]]
     order: dict[str, Any]
 
 
@@ -62,7 +70,7 @@ class OrderDocument(TypedDict):
     """The stored order.
 
     `deletedAt` makes it a tombstone. While `outboxLease` holds, one sweep has its outbox for itself. `parkedEvents` are
-    those that Kafka will never take.
+    those that Kafka will never take. At `publishedAt` its last event was confirmed.
     """
 
     _id: str
@@ -82,6 +90,7 @@ class OrderDocument(TypedDict):
     outbox: list[OutboxEvent]
     outboxLease: NotRequired[OutboxLease]
     parkedEvents: NotRequired[list[dict[str, Any]]]
+    publishedAt: NotRequired[datetime]
 
 
 class AnyJSON(BaseField):  # type: ignore[misc]
@@ -104,6 +113,7 @@ class Transition(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     taskId = StringField(required=True)  # noqa: N815
     change = StringField(required=True, choices=("created", "updated", "deleted"))
+    takes = AnyJSON()
 
 
 class Unsent(EmbeddedDocument):  # type: ignore[misc]
@@ -114,6 +124,7 @@ class Unsent(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     changed = AnyJSON()
     notify = AnyJSON()
+    takes = AnyJSON()
     order = AnyJSON(required=True)
 
 
@@ -139,6 +150,7 @@ class Order(Document):  # type: ignore[misc]
     outbox = EmbeddedDocumentListField(Unsent)
     outboxLease = AnyJSON()  # noqa: N815
     parkedEvents = AnyJSON()  # noqa: N815
+    publishedAt = DateTimeField()  # noqa: N815
 
 
 INDEXES = [

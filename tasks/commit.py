@@ -44,13 +44,13 @@ def now() -> datetime:
 def open_stores() -> Stores:
     """Return this process's stores; connections are opened at first use."""
     client = redis_client(SERVER_TIMEOUT)
-    collection, customers = orders(SERVER_TIMEOUT), Customers(client)
+    collection, customers, stock = orders(SERVER_TIMEOUT), Customers(client), Stock(client)
     return Stores(
         orders=collection,
-        stock=Stock(client),
+        stock=stock,
         customers=customers,
         records=Records(client),
-        outbox=Outbox(collection, customers, publisher(), client),
+        outbox=Outbox(collection, customers, stock, publisher(), client),
         notifications_off=settings().notifications_off,
         clock=now,
     )

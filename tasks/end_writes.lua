@@ -2,15 +2,17 @@
 -- remembered, and their own messages' acknowledgements, all of it or nothing of it.
 --
 -- KEYS[1]  the queue; KEYS[2]  kombu's hash of messages in hand; KEYS[3]  its index; KEYS[4]  counters
--- KEYS[5..]  four for each write: its record; the order's last accepted write; the messages that wait for it to end;
+-- KEYS[5]  writes that ended without storing anything, for the ledger (tasks/unstored.py)
+-- KEYS[6..]  four for each write: its record; the order's last accepted write; the messages that wait for it to end;
 --            what was decided about its stock
 -- ARGV[1]  how long records live from here (s); ARGV[2]  counters to add, as JSON
--- ARGV[3..]  three for each write: task id; record; delivery tag, or ''
+-- ARGV[3..]  four for each write: task id; record; delivery tag, or ''; `<orderId> <taskId>` where it may have moved
+--            stock and will never store it, or ''
 -- returns  how many had ended before: the first end stands
 local repeated = 0
-for i = 0, (#KEYS - 4) / 4 - 1 do
-  local record, last, waiting, decision = KEYS[5 + 4 * i], KEYS[6 + 4 * i], KEYS[7 + 4 * i], KEYS[8 + 4 * i]
-  local task, text, tag = ARGV[3 + 3 * i], ARGV[4 + 3 * i], ARGV[5 + 3 * i]
+for i = 0, (#KEYS - 5) / 4 - 1 do
+  local record, last, waiting, decision = unpack(KEYS, 6 + 4 * i, 9 + 4 * i)
+  local task, text, tag, unstored = unpack(ARGV, 3 + 4 * i, 6 + 4 * i)
   local known = redis.call('GET', record)
   known = known and cjson.decode(known)
   if known and (known.status == 'SUCCESS' or known.status == 'FAILURE' or known.status == 'REVOKED') then
@@ -18,6 +20,9 @@ for i = 0, (#KEYS - 4) / 4 - 1 do
   else
     redis.call('SET', record, text, 'EX', ARGV[1])
     redis.call('EXPIRE', decision, ARGV[1])
+    if unstored ~= '' then
+      redis.call('SADD', KEYS[5], unstored)
+    end
     if known and known.idempotency then
       redis.call('EXPIRE', known.idempotency, ARGV[1])
     end

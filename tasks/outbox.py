@@ -7,7 +7,7 @@ finds, leases, and sends whole and in order per order.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
@@ -19,6 +19,7 @@ from models.customers import Customers
 from models.ids import new_id
 from models.order import OrderDocument, OutboxEvent
 from models.representations import timestamp
+from models.stock import Sent, Stock
 from tasks.events import order_event
 from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Publisher
 from tasks.transport.scripts import COUNTS
@@ -59,6 +60,7 @@ class Outbox:
 
     orders: "Collection[OrderDocument]"
     customers: Customers
+    stock: Stock
     publisher: Publisher
     client: "redis.Redis"
 
@@ -138,17 +140,34 @@ def _send(box: Outbox, unsent: Sequence[Unsent], timeout: float) -> list[Deliver
             outcomes[place] = report.name() if report.code() in _NEVER else None
         else:
             outcomes[place] = report
-    _remove(box, [each for each, outcome in zip(unsent, outcomes, strict=True) if isinstance(outcome, Delivery)])
+    _confirmed(
+        box, [(each, outcome) for each, outcome in zip(unsent, outcomes, strict=True) if isinstance(outcome, Delivery)]
+    )
     return outcomes
 
 
-def _remove(box: Outbox, sent: Sequence[Unsent]) -> None:
-    """Take confirmed events out of their outboxes. Losing this write costs one repeat with the same `ce_id`."""
+def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
+    """Note on the stock's holds that their events are on Kafka, then take the events out of their outboxes.
+
+    In this order: an event that is not in an outbox any more would leave its hold unpublished for good, while losing
+    the second step costs one repeat with the same `ce_id`.
+    """
     if sent:
+        box.stock.published(
+            [
+                Sent(event["id"], event["takes"], event["topic"], report.partition, report.offset, report.at)
+                for (_, event), report in sent
+                if event.get("takes")
+            ]
+        )
         relaxed = box.orders.with_options(write_concern=WriteConcern(w=1, j=False))
         relaxed.update_many(
-            {"_id": {"$in": [order_id for order_id, _ in sent]}},
-            {"$pull": {"outbox": {"id": {"$in": [event["id"] for _, event in sent]}}}, "$unset": {"outboxLease": 1}},
+            {"_id": {"$in": [order_id for (order_id, _), _ in sent]}},
+            {
+                "$pull": {"outbox": {"id": {"$in": [event["id"] for (_, event), _ in sent]}}},
+                "$unset": {"outboxLease": 1},
+                "$max": {"publishedAt": datetime.fromtimestamp(max(report.at for _, report in sent) / 1000, UTC)},
+            },
         )
 
 

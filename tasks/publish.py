@@ -7,6 +7,7 @@ from models.connections import orders, redis_client
 from models.customers import Customers
 from models.order import make_indexes
 from models.representations import PROJECTION
+from models.stock import Stock
 from settings import settings
 from tasks import app, outbox
 from tasks.commit import SERVER_TIMEOUT, now
@@ -41,7 +42,7 @@ def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["lo
 def sweep_outbox() -> None:
     """Send the events that could not be sent right after their commit."""
     client = redis_client(SERVER_TIMEOUT)
-    box = outbox.Outbox(orders(SERVER_TIMEOUT), Customers(client), publisher(), client)
+    box = outbox.Outbox(orders(SERVER_TIMEOUT), Customers(client), Stock(client), publisher(), client)
     swept = outbox.sweep(box, now())
     if swept.sent or swept.left or swept.parked:
         _log.warning("outbox: %d events sent late, %d parked, %d not yet", swept.sent, swept.parked, swept.left)

@@ -29,6 +29,9 @@ QUEUE = "orders"
 UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 """Where kombu keeps what workers have in hand."""
 
+UNSTORED = "stock:ended"
+"""The set of writes that ended without storing a transition (tasks/unstored.py)."""
+
 PARKED = "parked"
 """The hash of messages that wait for an operator, by task."""
 
@@ -145,23 +148,28 @@ class Records:
 
     def end(self, endings: Sequence["Ending"], counts: Mapping[str, int] | None = None) -> None:
         """End writes, all of them or none; what was decided about their stock is forgotten with their records."""
-        keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS]
+        keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS, UNSTORED]
         args: list[str | int] = [LIFETIME, json.dumps(counts or {})]
         for ending in endings:
             record = ending.record
             order_id = record["order_id"]
             keys += [record_key(record["task_id"]), *order_keys(order_id), decision_key(order_id, ending.version)]
-            args += [record["task_id"], json.dumps(record), ending.tag or ""]
+            unstored = f"{order_id} {record['task_id']}" if ending.unstored else ""
+            args += [record["task_id"], json.dumps(record), ending.tag or "", unstored]
         self._end(keys=keys, args=args)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a write ends: its final record, the version its stock was decided for, and its message."""
+    """How a write ends: its final record, the version its stock was decided for, and its message.
+
+    `unstored` says that it may have moved stock for a transition that nobody will store.
+    """
 
     record: Record
     version: int = 0
     tag: str | None = None
+    unstored: bool = False
 
 
 def _ending(write: Write, outcome: Outcome) -> Ending:
@@ -193,7 +201,7 @@ class RecordBackend(RedisBackend):
         records = Records(redis_client(self.connection_timeout))
         if state in states.READY_STATES:
             record["problem"] = rejections.revoked() if state == states.REVOKED else rejections.failed()
-            records.end([Ending(record)])
+            records.end([Ending(record, unstored=True)])
             return result
         try:
             records.mark(record)
