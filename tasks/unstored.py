@@ -1,6 +1,6 @@
 """Movements of tasks that have ended without storing their transition: revoked, or failed for good.
 
-The end of such a write puts `<orderId> <taskId>` into the set `stock:ended` (tasks/end_writes.lua); a parked one has not
+The end of such a write puts `<orderId> <taskId>` into `stock:ended` (tasks/end_writes.lua); a parked one has not
 ended for the ledger, its units stay held. A task is never taken for ended by its age.
 """
 
