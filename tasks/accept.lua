@@ -69,7 +69,7 @@ end
 if predecessor then
   local from, to = string.find(ARGV[4], ARGV[5], 1, true)
   local message = string.sub(ARGV[4], 1, from - 1) .. '"predecessor": "' .. predecessor .. '"' .. string.sub(ARGV[4], to + 1)
-  -- It is queued when the write before it ends (end_write.lua), so nobody polls and no worker is held up.
+  -- It is queued when the write before it ends (end_writes.lua), so nobody polls and no worker is held up.
   redis.call('RPUSH', KEYS[3], message)
   count('writes_queued_behind')
 else
