@@ -23,9 +23,11 @@ broker_transport_options = {
     "visibility_timeout": _chosen.visibility_timeout,
     # Look for overdue messages every second; with the defaults they come back up to 100 s late.
     "unacked_restore_interval": 1,
+    # The next two are for BROKER_TRANSPORT=stock; ours looks each time, and has no lock.
     "unacked_restore_throttle": 1,
     # A worker killed while it holds this lock stops all redelivery until the lock expires.
     "unacked_mutex_expire": 15,
+    # One list for each queue, in the order of arrival.
     "priority_steps": [0],
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
@@ -72,9 +74,6 @@ worker_concurrency = _chosen.worker_concurrency
 worker_hijack_root_logger = True
 worker_log_format = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 worker_task_log_format = "%(asctime)s %(levelname)s %(processName)s %(task_name)s[%(task_id)s]: %(message)s"
-# After TERM (with REMAP_SIGTERM=SIGQUIT in the environment, which Celery reads before this file) a task in hand has
-# this long (s) to end; what is cut off then runs again elsewhere.
-worker_soft_shutdown_timeout = 8.0
 
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     outbox_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         5.0, description="how often beat looks for events that were not sent at once"
     )
+    queue_mark: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="accepted writes that may wait before new ones are refused"
+    )
     kafka_group: Annotated[
         str, _matches(r"[A-Za-z0-9._-]{1,200}", "must be 1 to 200 letters, digits, dots, - and _")
     ] = Field("order-service", description="consumer group of the bridge")

@@ -63,8 +63,7 @@ def running(name: str, port: int, servers: Mapping[str, str], logs: Path) -> Ite
     """Run the peer on `port` until the end of the block; `servers` are the other four of its five variables."""
     install(name)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # REMAP_SIGTERM is for Celery's workers: it has to be in the environment (see README.md).
-    environment = {**os.environ, "REMAP_SIGTERM": "SIGQUIT", **servers, "PATH": path, "PORT": str(port)}
+    environment = {**os.environ, **servers, "PATH": path, "PORT": str(port)}
     folder = PEERS.parent.parent if name == SERVICE else PEERS / name
     with ExitStack() as stack:
         for number, command in enumerate(COMMANDS[name]):

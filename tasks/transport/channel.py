@@ -1,6 +1,7 @@
 """Our transport: a message leaves its queue in the same step in which it is noted as in somebody's hands."""
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,6 +15,9 @@ from tasks.transport.in_hand import InHand
 from tasks.transport.mended import MendedChannel, MendedTransport
 from tasks.transport.poller import Poller, Wait
 from tasks.transport.scripts import COUNTS, MOST_BYTES, MOST_MESSAGES, Scripts
+
+REST = 1.0
+"""Seconds for which nothing is taken when Redis has no memory left for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ class Channel(MendedChannel):
         self._waits: dict[str, Wait] = {}
         self._consumers_of: dict[str, tuple[Any, bool]] = {}
         self._commands: redis.Redis | None = None
+        self._rests_until = 0.0
         super().__init__(*args, **options)
         self.redis_errors = (*self.connection_errors, self.ResponseError)
 
@@ -89,21 +94,41 @@ class Channel(MendedChannel):
         if wait.asked_at is None:
             wait.connection.disconnect()  # no answer is owed: the server closed it
             return False
-        wait.answer()
+        with self._resting_when_full():
+            wait.answer()
         return self.take_ready()
+
+    def may_take(self) -> bool:
+        """Tell whether prefetch allows another message, and Redis has not just refused one."""
+        return bool(self.qos.can_consume()) and time.monotonic() >= self._rests_until
+
+    @contextmanager
+    def _resting_when_full(self) -> Iterator[None]:
+        """Stop taking for a while where Redis has no memory left: what is in hand can end meanwhile, and makes room."""
+        try:
+            yield
+        except redis.ResponseError as error:
+            # Where a script was refused, redis-py knows the error by its text alone.
+            if not isinstance(error, redis.OutOfMemoryError) and "OOM" not in str(error):
+                raise
+            _log.warning("Redis is full: nothing is taken for %g s", REST)
+            self._rests_until = time.monotonic() + REST
 
     def take_ready(self) -> bool:
         """Take from the queues that hold something, in turn, what prefetch allows; return whether there was any."""
         taken = False
         for queue in self._queue_cycle.consume(len(self.active_queues)):
             wait = self._waits.get(queue)
-            if wait is not None and wait.ready and self.qos.can_consume():
+            if wait is not None and wait.ready and self.may_take():
                 taken |= self._take_and_deliver(wait)
         return taken
 
     def _take_and_deliver(self, wait: Wait) -> bool:
         callback, no_ack = self._consumers_of[wait.queue]
-        left, messages = self._take(wait.queue, self.qos.can_consume_max_estimate() or MOST_MESSAGES, no_ack)
+        left = 1
+        messages: list[Any] = []
+        with self._resting_when_full():
+            left, messages = self._take(wait.queue, self.qos.can_consume_max_estimate() or MOST_MESSAGES, no_ack)
         wait.ready = left > 0
         self._queue_cycle.rotate(wait.queue)
         for message in messages:
@@ -134,7 +159,7 @@ class Channel(MendedChannel):
     def _read(self, queue: str, tag: bytes, item: bytes) -> Any:
         """Return the message; one that Redis could read and Python can't is set aside."""
         try:
-            message = self.Message(loads(bytes_to_str(item)), channel=self)
+            message = self.Message(loads(item), channel=self)
             if message.delivery_tag != bytes_to_str(tag) or not isinstance(message.delivery_info, dict):
                 raise TypeError("its properties are not what they should be")  # noqa: TRY301
         except Exception as error:

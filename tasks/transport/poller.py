@@ -65,6 +65,8 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
         return any(taken)
 
     def _register_BRPOP(self, channel: Any) -> None:  # noqa: N802
+        if not channel.may_take():
+            return
         for wait in channel.waits():
             if wait.connection._sock is None or (channel, wait, wait) not in self._chan_to_sock:
                 wait.asked_at = None

@@ -8,7 +8,7 @@ COUNTS = "counts"
 """The hash in which every safeguard counts how often it fired."""
 
 MOST_MESSAGES = 500
-MOST_BYTES = 4_000_000
+MOST_BYTES = 1_000_000
 """What one script takes or puts back at most, so that Redis is there for others within 100 ms."""
 
 _HERE = Path(__file__).parent
