@@ -69,6 +69,7 @@ imports = ("tasks.orders", "tasks.batches", "tasks.stock", "tasks.logins", "task
 
 # Events for Flower.
 worker_send_task_events = True
+worker_consumer = "tasks.consumer:Consumer"
 worker_concurrency = _chosen.worker_concurrency
 worker_hijack_root_logger = True
 worker_log_format = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"

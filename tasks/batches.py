@@ -40,6 +40,8 @@ class Batches:
 
     def add(self, request: WriteRequest) -> None:
         """Have a write carried out with what waits beside it (what Celery calls `on_task_request`)."""
+        # Here, so that a message without what a write needs is set aside alone (tasks/consumer.py) and holds nobody up.
+        request.write = request.as_write()
         self._waiting.append(request)
         request.message.channel.never_started.add(request.message.delivery_tag)
         if not self._asked:
@@ -62,7 +64,7 @@ class Batches:
             request.message.channel.never_started.discard(request.message.delivery_tag)
         self._consumer.pool.apply_async(
             commit_batch,
-            args=([request.as_write() for request in batch], _redelivered(batch[0])),
+            args=([request.write for request in batch], _redelivered(batch[0])),
             accept_callback=partial(_accepted, batch),
             callback=partial(_ended, batch),
             error_callback=partial(_lost, batch),

@@ -30,6 +30,8 @@ class DiscreetTask(Task[Any, Any]):
 class WriteRequest(DiscreetRequest):
     """A write in a worker's hands, alone or in a group with others."""
 
+    write: Write
+
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Let it end: killing its process would end a group of others too, and it takes milliseconds."""
 
