@@ -16,7 +16,6 @@ class Write:
     kind: Kind
     row: str
     key: str | None
-    order_id: str | None = None
     unknown: int = 0  # requests that may or may not have been accepted
     tasks: set[str] = field(default_factory=set)  # of 202s
     maybe: set[str] = field(default_factory=set)  # of 503s that say "unknown"
@@ -32,16 +31,17 @@ class Journal:
         self.writes: list[Write] = []
         self.of_order: dict[str, list[Write]] = defaultdict(list)
         self.accepted: dict[str, Write] = {}
+        self.order_of: dict[str, str] = {}  # task -> order, as its 202 said
         self.unchecked: set[str] = set()
         self.repeated_keys = 0
         self.refused = 0
 
-    def wanted(self, kind: Kind, *, key: str | None, order_id: str | None = None, poison: bool = False) -> Write:
+    def wanted(self, kind: Kind, *, key: str | None, order_id: str = "", poison: bool = False) -> Write:
         """Note a write that is about to be sent."""
         with self._changing:
-            write = Write(len(self.writes), kind, self.row, key, order_id, poison=poison)
+            write = Write(len(self.writes), kind, self.row, key, poison=poison)
             self.writes.append(write)
-            if order_id is not None:
+            if order_id:
                 self.of_order[order_id].append(write)
             return write
 
@@ -52,10 +52,10 @@ class Journal:
                 self.repeated_keys += 1
             write.tasks.add(task_id)
             write.unknown = 0  # the key says that this is the one
-            if write.order_id is None:
-                write.order_id = order_id
+            if write not in self.of_order[order_id]:
                 self.of_order[order_id].append(write)
             self.accepted[task_id] = write
+            self.order_of[task_id] = order_id
             self.unchecked.add(task_id)
 
     def leave_unknown(self, write: Write, task_id: str | None) -> None:
@@ -73,8 +73,4 @@ class Journal:
     def orders_accepted(self, row: str | None = None) -> int:
         """Return how many creates were answered with a 202 (in this row)."""
         with self._changing:
-            return sum(
-                1
-                for task_id, write in self.accepted.items()
-                if write.kind == "create" and (row is None or write.row == row) and task_id
-            )
+            return sum(write.kind == "create" and row in {None, write.row} for write in self.accepted.values())

@@ -14,6 +14,9 @@ from tests.faults.outside import Outside
 from tests.faults.shop import QUEUES, Shop
 
 LOOK_SECONDS = 0.2
+LOST_SECONDS = 15.0
+"""A write that has not ended so long after the last message was worked off is not coming back."""
+
 CHUNK = 1000
 
 
@@ -51,13 +54,16 @@ def settle(shop: Shop, journal: Journal, outside: Outside, within: float) -> lis
 def _wait(shop: Shop, journal: Journal, within: float) -> list[str]:
     deadline = time.monotonic() + within
     waiting = set(journal.unchecked)
+    moved = time.monotonic()
     while True:
         try:
             waiting = {task_id for task_id, record in records(shop, waiting) if record and not _ended(record)}
             still = _in_motion(shop, waiting)
         except (redis.RedisError, PyMongoError) as error:
             still = [f"a server does not answer: {type(error).__name__}"]
-        if not still or time.monotonic() > deadline:
+        if not still or set(still) != {_unended(waiting)}:
+            moved = time.monotonic()
+        if not still or time.monotonic() > min(deadline, moved + LOST_SECONDS):
             return still
         time.sleep(LOOK_SECONDS)
 
@@ -70,5 +76,9 @@ def _in_motion(shop: Shop, waiting: set[str]) -> list[str]:
     counts = {f"messages in {queue}": shop.redis.llen(queue) for queue in QUEUES}
     counts["messages in hand"] = shop.redis.hlen("unacked")
     counts["orders with unsent events"] = shop.servers.orders().count_documents({"outbox.at": {"$exists": True}})
-    counts["accepted writes that have not ended"] = len(waiting)
-    return [f"{count} {what}" for what, count in counts.items() if count]
+    in_motion = [f"{count} {what}" for what, count in counts.items() if count]
+    return in_motion + ([_unended(waiting)] if waiting else [])
+
+
+def _unended(waiting: set[str]) -> str:
+    return f"{len(waiting)} accepted writes have not ended"
