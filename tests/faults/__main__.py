@@ -36,7 +36,7 @@ def main(words: list[str] | None = None) -> int:
     faults = chosen(asked.only)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     console.print(f"seed {plan.seed}, {plan.rate:g} requests a second, everything in {folder}")
-    begun, interrupted = time.monotonic(), False
+    begun = time.monotonic()
     run = Run(plan, folder, console.print)
     try:
         with console.status("starting") as status:
@@ -51,20 +51,22 @@ def main(words: list[str] | None = None) -> int:
                 if run.journal.orders_accepted() < asked.orders:
                     run.alone(asked.orders)
     except KeyboardInterrupt:
-        interrupted = True
-    minutes = (time.monotonic() - begun) / 60
+        return 130
+    finally:
+        _show(console, run, (time.monotonic() - begun) / 60, folder)
+    return int(any(row.violations for row in run.rows))
+
+
+def _show(console: Console, run: Run, minutes: float, folder: Path) -> None:
+    """Show what was seen, however the run ended."""
     orders, writes = run.journal.orders_accepted(), len(run.journal.accepted)
-    title = f"{orders} orders, {writes} writes accepted in {minutes:.0f} minutes, seed {plan.seed}"
-    title += " (interrupted)" if interrupted else ""
+    title = f"{orders} orders, {writes} writes accepted in {minutes:.0f} minutes, seed {run.plan.seed}"
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(markdown(run.rows, title))
     console.print(table(run.rows, title))
     for line in evidence(run.rows):
         console.print(line, markup=False, highlight=False, style="red")
     console.print(f"the table: {TABLE.relative_to(REPOSITORY)}; logs and data: {folder}")
-    if interrupted:
-        return 130
-    return int(any(row.violations for row in run.rows))
 
 
 def _say(console: Console, update: object, line: str) -> None:

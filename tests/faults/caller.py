@@ -29,3 +29,7 @@ class Caller:
         except (OSError, http.client.HTTPException, ValueError):
             self._connection.close()  # the next call opens another
             return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

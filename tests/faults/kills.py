@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -79,7 +79,8 @@ def poisonous_write(scene: Scene) -> None:
         for role in ORDER_WORKERS
     }
     with scene.shop.other_command(**commands):
-        write = scene.load.order(scene.caller(), POISONED, key=None, note="POISON", poison=True)
+        with closing(scene.caller()) as caller:
+            write = scene.load.order(caller, POISONED, key=None, note="POISON", poison=True)
         assert write.tasks, "the poisonous write was not accepted"
         (task_id,) = write.tasks
         key = f"celery-task-meta-{task_id}"

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,20 +117,18 @@ class Load:
         return status < 500
 
     def _customer(self, number: int) -> None:
-        caller, rng = Caller(self._port), random.Random(f"{self._seed}/{number}")
-        while not self._stopped.is_set():
-            self._open.wait()
-            due = self._take()
-            if due is None:
-                continue
-            self._busy_by(1)
-            try:
-                if due - time.monotonic() > 0:
-                    time.sleep(due - time.monotonic())
-                answered = self._act(caller, rng)
-                self.slots.append(Slot(due, answered))
-            finally:
-                self._busy_by(-1)
+        rng = random.Random(f"{self._seed}/{number}")
+        with closing(Caller(self._port)) as caller:
+            while not self._stopped.is_set():
+                self._open.wait()
+                due = self._take()
+                if due is None:
+                    continue
+                try:
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    self.slots.append(Slot(due, self._act(caller, rng)))
+                finally:
+                    self._busy_by(-1)
 
     def _take(self) -> float | None:
         """Return when the next request is due; note as missed what nobody was there for."""
@@ -141,6 +140,7 @@ class Load:
                 self._due += self._every
             due = self._due
             self._due += self._every
+            self._busy += 1  # before anybody can ask whether all are done
             return due
 
     def _busy_by(self, change: int) -> None:

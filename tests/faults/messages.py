@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from tests.bridge.raw_producer import produce
 from tests.faults.outside import SOURCES, USERS, Letter
@@ -63,12 +64,13 @@ def one_key_fifty_times(scene: Scene) -> None:
     """50 parallel POSTs with one Idempotency-Key: one order, one answer."""
     write = scene.journal.wanted("create", key=str(uuid.uuid4()))
     body = {"userId": "user-0", "productId": PLENTY, "quantity": 1, "metadata": {"write": write.number}}
+
+    def ask(_: int) -> None:
+        with closing(scene.caller()) as caller:
+            scene.load.send(caller, write, "POST", "/order/create", body)
+
     with ThreadPoolExecutor(PARALLEL) as pool:
-        asked = [
-            pool.submit(scene.load.send, scene.caller(), write, "POST", "/order/create", body) for _ in range(PARALLEL)
-        ]
-        for each in asked:
-            each.result()
+        list(pool.map(ask, range(PARALLEL)))
 
 
 @fault(fires=("messages_malformed",), on=("workers",))

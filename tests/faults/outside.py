@@ -64,7 +64,8 @@ class Outside:
         self._stopped = threading.Event()
         # Long enough to outlive any outage: what was handed to it arrives.
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "delivery.timeout.ms": 600_000, "log_level": 0}
+            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "delivery.timeout.ms": 600_000}
+            | {"message.max.bytes": 2_000_000, "log_level": 0}
         )
         self._thread = threading.Thread(target=self._run, name="outside", daemon=True)
 

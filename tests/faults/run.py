@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from local.errors import LocalError
 from tests.faults import kills, messages, servers_away  # noqa: F401  they put their faults on the list
+from tests.faults.caller import Caller
 from tests.faults.checks import Checks, Violation
 from tests.faults.journal import Journal
 from tests.faults.load import Load
@@ -156,22 +157,25 @@ class Run:
 
     def _recover(self) -> float:
         """Return after how many seconds an order ended well."""
-        begun, probes, caller = time.monotonic(), set[str](), self.scene.caller()
-        while (passed := time.monotonic() - begun) < RECOVERS_WITHIN:
-            asked = time.monotonic()
+        begun = time.monotonic()
+        with closing(self.scene.caller()) as caller:
+            passed = self._until_one_ends(caller, begun)
+        if passed is None:
+            found = f"no order ended well within {RECOVERS_WITHIN:.0f} s after a fault"
+            self.rows[-1].violations.append(Violation(self.rows[-1].name, "other", found))
+        return RECOVERS_WITHIN if passed is None else passed
+
+    def _until_one_ends(self, caller: Caller, begun: float) -> float | None:
+        probes: set[str] = set()
+        while (asked := time.monotonic()) < begun + RECOVERS_WITHIN:
             # Without a key: one that is not answered is not worth waiting for.
             probes |= self.load.order(caller, PROBED, key=None).tasks
-            while time.monotonic() - asked < PROBE_SECONDS:
-                try:
+            while time.monotonic() < asked + PROBE_SECONDS:
+                with suppress(redis.RedisError):
                     if any(record and record["status"] == "SUCCESS" for _, record in records(self.shop, probes)):
                         return time.monotonic() - begun
-                except redis.RedisError:
-                    pass
                 time.sleep(0.02)
-        self.rows[-1].violations.append(
-            Violation(self.rows[-1].name, "other", f"no order ended well within {passed:.0f} s after a fault")
-        )
-        return passed
+        return None
 
     def _quiet(self) -> tuple[float, float]:
         begun = time.monotonic()
