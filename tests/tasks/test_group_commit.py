@@ -77,6 +77,7 @@ def test_what_waits_together_is_stored_by_few_commands(
 
     assert {record["result"]["outcome"] for record in all_ended(own, ids)} == {"created"}
     assert inserts() - before <= 30
+    assert counted(own, "messages_restored") == 0  # each was acknowledged with its result
     assert own.orders().count_documents({"_id": {"$in": ids}, "outbox": []}) == 300
     assert own.redis_client().get(f"product:{product}:stock") == "700"
 
