@@ -9,7 +9,7 @@
 --   unpublished  zset: the holds whose event is not known to be on Kafka, by when they were taken (ms)
 --   published    zset: the others, by when Kafka's delivery report came (ms)
 --   offsets      zset: the published ones by where they are (partition number * SPAN + offset)
---   seen         hash: partition number -> "offset read_at": the last offset that a level said it includes
+--   seen         hash: partition number -> the last offset that a level said it includes
 --   folded       hash: hour -> units of holds published long ago, "<hour>:n" -> how many
 -- Of all products:
 --   stock:partitions  hash: "<topic>/<partition>" -> its number and what is known of its offsets (note_published.lua)

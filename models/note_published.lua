@@ -50,13 +50,8 @@ local function note(id, event, place, offset, at)
   redis.call('ZADD', key(id, 'published'), int(at), event)
   redis.call('ZADD', key(id, 'offsets'), int(number * SPAN + offset), event)
   redis.call('ZREM', key(id, 'unpublished'), event)
-  local seen = redis.call('HGET', key(id, 'seen'), int(number))
-  if seen then
-    local last, read_at = string.match(seen, '^(%S+) (%S+)$')
-    -- A level can't have seen what was sent after it was read.
-    if offset <= tonumber(last) and at <= tonumber(read_at) + REPORT then
-      count('holds_settled_by_name', release(id, {event}))
-    end
+  if offset <= tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1) then
+    count('holds_settled_by_name', release(id, {event}))
   end
   published[id] = math.max(published[id] or 0, at)
   folding[id] = (folding[id] or 0) + 2

@@ -64,9 +64,8 @@ local function settle_seen(newest)
     -- Of a topic made anew only offsets that we know of are believed, and none told before it was.
     if facts and (facts[7] == 0 or (last_seen <= facts[2] and counted >= facts[7])) then
       local number = facts[1]
-      local known = tonumber(string.match(redis.call('HGET', key(id, 'seen'), int(number)) or '-1', '^%S+'))
-      if newest and last_seen > known then
-        redis.call('HSET', key(id, 'seen'), int(number), int(last_seen) .. ' ' .. int(read_at))
+      if newest and last_seen > tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1) then
+        redis.call('HSET', key(id, 'seen'), int(number), int(last_seen))
       end
       local from, to = int(number * SPAN), int(number * SPAN + last_seen)
       local found = redis.call('ZRANGEBYSCORE', key(id, 'offsets'), from, to, 'LIMIT', 0, LIMIT)

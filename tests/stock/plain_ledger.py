@@ -25,7 +25,7 @@ class PlainProduct:
     given: list[tuple[int, int]] = field(default_factory=list)
     lost: int = 0
     until: int = -1
-    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
     heard: int = 0
 
     @property
@@ -66,8 +66,7 @@ class PlainLedger:
                 continue
             hold.sent = sent
             product.heard = max(product.heard, sent.at)
-            last, read_at = product.seen.get(f"{sent.topic}/{sent.partition}", (-1, 0))
-            if sent.offset <= last and sent.at <= read_at + REPORT:
+            if sent.offset <= product.seen.get(f"{sent.topic}/{sent.partition}", -1):
                 del product.holds[sent.event_id]
             self._settle_by_time(product)
 
@@ -90,8 +89,8 @@ class PlainLedger:
         for topic, partitions in level.seen.items():
             for partition, last in partitions.items():
                 place = f"{topic}/{partition}"
-                if product.level is level and last > product.seen.get(place, (-1, 0))[0]:
-                    product.seen[place] = (last, level.read_at)
+                if product.level is level:
+                    product.seen[place] = max(last, product.seen.get(place, -1))
                 self._drop(product, partial(_is_seen, topic, int(partition), last))
         for name in level.names:
             product.holds.pop(name, None)

@@ -194,6 +194,7 @@ def test_a_stock_level_killed_and_run_again_is_set_once(
     own: Servers, runner: Runner, unique: Callable[[str], str]
 ) -> None:
     product = unique("product")
+    # As the last version queued it: what a level includes, and when it was read, are not told.
     level: dict[str, Any] = {
         "product_id": product,
         "units": 5,
