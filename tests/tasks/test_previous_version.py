@@ -79,7 +79,7 @@ def message(task: str, task_id: str, order_id: str, body: dict[str, Any]) -> str
 
 
 def record(task_id: str, order_id: str) -> str:
-    kept = {"status": "QUEUED", "result": None, "traceback": None, "children": [], "date_done": None}
+    kept: dict[str, Any] = {"status": "QUEUED", "result": None, "traceback": None, "children": [], "date_done": None}
     return json.dumps({**kept, "task_id": task_id, "order_id": order_id, "accepted_at": "2026-11-23T10:00:00.000Z"})
 
 
