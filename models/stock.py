@@ -89,7 +89,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a transition's stock, and for which task."""
+    """What was decided about a transition's stock, and for which task; of what is another's no problem is told."""
 
     problem: Problem | None
     task_id: str
@@ -235,6 +235,8 @@ def _chunks(entries: Iterable[T], most: int, size: Callable[[T], int]) -> Iterat
 def _decision(movement: Movement, verdict: str, detail: str, decided_for: str) -> Decision:
     problem: Problem | None = None
     products = list(movement.takes)
+    if decided_for != movement.task_id:
+        return Decision(None, decided_for)  # what was said to another task speaks of that one's products
     if verdict == "forbidden":
         problem = rejections.decode(detail)
     elif verdict == "unknown":

@@ -18,6 +18,10 @@ for i = 0, (#KEYS - 5) / 4 - 1 do
   if known and (known.status == 'SUCCESS' or known.status == 'FAILURE' or known.status == 'REVOKED') then
     repeated = repeated + 1
   else
+    if known and known.idempotency then
+      -- Spliced in: cjson would write the record's empty list as an object.
+      text = '{"idempotency": "' .. known.idempotency .. '", ' .. string.sub(text, 2)
+    end
     redis.call('SET', record, text, 'EX', ARGV[1])
     redis.call('EXPIRE', decision, ARGV[1])
     if unstored ~= '' then

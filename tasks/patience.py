@@ -21,6 +21,9 @@ _TRANSIENT = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
 """
 
+_WITHIN_A_SCRIPT = ("-OOM ", "-READONLY ", "-NOREPLICAS ", "-MISCONF ")
+"""How Redis 6.2 words, within the error of a script, what redis-py has types for at an error's start."""
+
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ def is_outage(error: Exception) -> bool:
         return True
     if isinstance(error, BulkWriteError):
         return _was_interrupted(error)
+    if isinstance(error, redis.ResponseError) and any(code in str(error) for code in _WITHIN_A_SCRIPT):
+        return True
     return isinstance(
         error,
         (

@@ -177,3 +177,19 @@ def test_a_write_s_record_names_what_is_remembered_of_its_key(
     assert {field: remembered[field] for field in ("taskId", "orderId")} == {
         field: accepted[field] for field in ("taskId", "orderId")
     }
+
+
+@pytest.mark.usefixtures("product")
+@pytest.mark.parametrize(("bought", "outcome"), [("plenty", "created"), ("none", "rejected")])
+def test_what_is_remembered_lives_as_long_as_the_write_s_record(
+    api: Client, key: str, user: str, redis_client: "Redis", bought: str, outcome: str
+) -> None:
+    known = set(redis_client.scan_iter("idempotency:*", count=10_000))
+    task_id = json_of(send(api, key, *CREATE, a_create(user, bought)), 202)["taskId"]
+    (name,) = set(redis_client.scan_iter("idempotency:*", count=10_000)) - known
+
+    assert api.ended(task_id)["outcome"] == outcome
+
+    record = f"celery-task-meta-{task_id}"
+    assert 0 < redis_client.ttl(record) - 1 <= redis_client.ttl(name) <= redis_client.ttl(record) + 1
+    assert json.loads(str(redis_client.get(record)))["idempotency"] == name

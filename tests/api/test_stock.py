@@ -144,3 +144,19 @@ def test_a_product_removed_meanwhile_stays_away_until_a_new_level_comes(
     topics.level(removed, 20, events=events)
     eventually(lambda: left(removed) == 20)
     assert an_order(api, user, removed)["items"][0]["quantity"] == 4
+
+
+def test_a_change_after_a_refused_one_is_decided_for_itself(
+    api: Client, user: str, stocked: Stocked, left: Callable[[str], int | None]
+) -> None:
+    kept, scarce = stocked(10), stocked(0)
+    order = an_order(api, user, kept)
+    items = [{"productId": kept, "quantity": 5}, {"productId": scarce, "quantity": 1}]
+
+    refused = api.write("PUT", f"/order/{order['orderId']}", {"items": items})
+    cancelled = api.write("PUT", f"/order/{order['orderId']}", {"status": "cancelled"})
+
+    check_problem(refused["problem"], 409, "insufficient-stock")
+    assert cancelled["outcome"] == "updated"
+    assert cancelled["order"]["version"] == 2
+    assert left(kept) == 10
