@@ -20,7 +20,7 @@ local HOUR = 3600000
 -- A delivery report comes within this time (ms) of the event's being readable: the publisher gives up after it.
 local REPORT = 5000
 -- Holds that one call settles at the most: what keeps a script short however many there are.
-local LIMIT = 1000
+local LIMIT = 500
 
 local function key(product, part)
   return 'product:' .. product .. ':' .. part
@@ -57,6 +57,13 @@ local function free(product, units)
   end
 end
 
+local function forget(product, events)
+  redis.call('HDEL', key(product, 'holds'), unpack(events))
+  for _, index in ipairs({'unpublished', 'published', 'offsets'}) do
+    redis.call('ZREM', key(product, index), unpack(events))
+  end
+end
+
 -- Lets holds go, as far as there are such; returns how many those were.
 local function release(product, events)
   if #events == 0 then
@@ -71,10 +78,7 @@ local function release(product, events)
   if found > 0 then
     free(product, units)
   end
-  redis.call('HDEL', key(product, 'holds'), unpack(events))
-  for _, index in ipairs({'unpublished', 'published', 'offsets'}) do
-    redis.call('ZREM', key(product, index), unpack(events))
-  end
+  forget(product, events)
   return found
 end
 

@@ -13,7 +13,7 @@
 -- made anew. It is filed under a second number, and that one holds once a minute has passed without a higher offset.
 local ANEW_AFTER = 60000
 local now, timed, fold_after = clock(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3])
-local partitions, published, folding = {}, {}, {}
+local partitions, products, touched = {}, {}, {}
 
 local function new_number()
   return redis.call('HINCRBY', 'stock:partitions', '#', 1)
@@ -38,41 +38,86 @@ local function file(place, offset, at)
   return facts[1]
 end
 
-local function note(id, event, place, offset, at)
-  if redis.call('HEXISTS', key(id, 'holds'), event) == 0 then
-    return
+-- Sorts what is told by product, each event once, by its earliest report.
+local function sort(told)
+  for _, sent in ipairs(told) do
+    for _, id in ipairs(sent[5]) do
+      if not products[id] then
+        products[id] = {events = {}, sent = {}}
+        touched[#touched + 1] = id
+      end
+      local product, event = products[id], sent[1]
+      if not product.sent[event] then
+        table.insert(product.events, event)
+      end
+      if not product.sent[event] or sent[4] < product.sent[event][4] then
+        product.sent[event] = sent
+      end
+    end
   end
-  local before = redis.call('ZSCORE', key(id, 'published'), event)
-  if before and tonumber(before) <= at then
-    return
+end
+
+-- Returns when the last of a product's reports came, nil where nothing of it is held.
+local function note(id, events, sent)
+  local held = redis.call('HMGET', key(id, 'holds'), unpack(events))
+  local before = redis.call('ZMSCORE', key(id, 'published'), unpack(events))
+  local published, offsets, noted, included, seen, last = {}, {}, {}, {}, {}, nil
+  for i, event in ipairs(events) do
+    local _, place, offset, at = unpack(sent[event])
+    if held[i] and not (before[i] and tonumber(before[i]) <= at) then
+      local number = file(place, offset, at)
+      noted[#noted + 1] = event
+      table.insert(published, int(at))
+      table.insert(published, event)
+      table.insert(offsets, int(number * SPAN + offset))
+      table.insert(offsets, event)
+      seen[number] = seen[number] or tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1)
+      if offset <= seen[number] then
+        included[#included + 1] = event
+      end
+      last = math.max(last or 0, at)
+    end
   end
-  local number = file(place, offset, at)
-  redis.call('ZADD', key(id, 'published'), int(at), event)
-  redis.call('ZADD', key(id, 'offsets'), int(number * SPAN + offset), event)
-  redis.call('ZREM', key(id, 'unpublished'), event)
-  if offset <= tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1) then
-    count('holds_settled_by_name', release(id, {event}))
+  if last then
+    redis.call('ZADD', key(id, 'published'), unpack(published))
+    redis.call('ZADD', key(id, 'offsets'), unpack(offsets))
+    redis.call('ZREM', key(id, 'unpublished'), unpack(noted))
+    count('holds_settled_by_name', release(id, included))
   end
-  published[id] = math.max(published[id] or 0, at)
-  folding[id] = (folding[id] or 0) + 2
+  return last
 end
 
 local function fold(id, most)
   local old = redis.call('ZRANGEBYSCORE', key(id, 'published'), '-inf', int(now - fold_after), 'WITHSCORES', 'LIMIT', 0, most)
+  local events, hours = {}, {}
   for i = 1, #old, 2 do
-    local event, hour = old[i], int(math.floor(old[i + 1] / HOUR))
-    redis.call('HINCRBY', key(id, 'folded'), hour, redis.call('HGET', key(id, 'holds'), event))
-    redis.call('HINCRBY', key(id, 'folded'), hour .. ':n', 1)
-    redis.call('HDEL', key(id, 'holds'), event)
-    redis.call('ZREM', key(id, 'published'), event)
-    redis.call('ZREM', key(id, 'offsets'), event)
+    events[#events + 1] = old[i]
+    hours[#events] = int(math.floor(old[i + 1] / HOUR))
   end
+  if #events == 0 then
+    return
+  end
+  local sums = {}
+  for i, units in ipairs(redis.call('HMGET', key(id, 'holds'), unpack(events))) do
+    sums[hours[i]] = (sums[hours[i]] or 0) + units
+    sums[hours[i] .. ':n'] = (sums[hours[i] .. ':n'] or 0) + 1
+  end
+  for field, sum in pairs(sums) do
+    redis.call('HINCRBY', key(id, 'folded'), field, int(sum))
+  end
+  forget(id, events)
 end
 
-for _, sent in ipairs(cjson.decode(ARGV[4])) do
-  local event, place, offset, at, ids = unpack(sent)
-  for _, id in ipairs(ids) do
-    note(id, event, place, offset, at)
+sort(cjson.decode(ARGV[4]))
+for _, id in ipairs(touched) do
+  local events = products[id].events
+  local last = note(id, events, products[id].sent)
+  if last and timed then
+    settle_by_time(id)
+    -- Twice as many as came: what is old gets less, however much there is.
+    fold(id, 2 * #events)
+    local level_came = tonumber(redis.call('HGET', key(id, 'level'), 'dropped') or 0)
+    redis.call('ZADD', 'stock:quiet', 'GT', int(math.max(last, level_came)), id)
   end
 end
 for place, facts in pairs(partitions) do
@@ -80,13 +125,5 @@ for place, facts in pairs(partitions) do
     facts[i] = int(number)
   end
   redis.call('HSET', 'stock:partitions', place, table.concat(facts, ' '))
-end
-if timed then
-  for id, at in pairs(published) do
-    settle_by_time(id)
-    fold(id, folding[id])
-    local level_came = tonumber(redis.call('HGET', key(id, 'level'), 'dropped') or 0)
-    redis.call('ZADD', 'stock:quiet', 'GT', int(math.max(at, level_came)), id)
-  end
 end
 return 1

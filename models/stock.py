@@ -13,19 +13,15 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import redis
-from redis.commands.core import Script
 
 from models import rejections
 from models.rejections import Problem
 from settings import settings
 
-CALL_ENTRIES = 2000
-"""Product entries that one call moves at the most, so that no script is long."""
+CALL_ENTRIES = 250
+"""Product entries that one call moves, or notes as published, at the most, so that no script is long."""
 
-NOTE_ENTRIES = 500
-"""The same for noting what is published."""
-
-NAMES = 1000
+NAMES = 500
 """Event ids that one call settles at the most (LIMIT in ledger.lua)."""
 
 FOLD_AFTER_MS = 3600 * 1000
@@ -33,6 +29,10 @@ FOLD_AFTER_MS = 3600 * 1000
 
 _HERE = Path(__file__).parent
 _SHARED = (_HERE / "ledger.lua").read_text()
+_SCRIPTS = {
+    name: _SHARED + (_HERE / f"{name}.lua").read_text()
+    for name in ("move_stock", "undo_move", "note_published", "set_level", "settle_quiet")
+}
 T = TypeVar("T")
 
 
@@ -123,8 +123,7 @@ class Stock:
         self._client = client
         self._clock = clock
         self._settle_ms = _settle_ms() if settle_ms is None else settle_ms
-        self._move, self._undo, self._set = map(self._script, ("move_stock", "undo_move", "set_level"))
-        self._note, self._settle_quiet = map(self._script, ("note_published", "settle_quiet"))
+        self.scripts = {name: client.register_script(text) for name, text in _SCRIPTS.items()}
 
     def move(self, movements: Sequence[Movement]) -> list[Decision]:
         """Take (or give back) the units of each transition, the earlier ones first, or say why not."""
@@ -141,23 +140,27 @@ class Stock:
                 ]
                 for movement in batch
             ]
-            answers = cast(list[list[str]], self._move(keys=keys, args=[self._now(), json.dumps(asked)]))
+            answers = cast(
+                list[list[str]], self.scripts["move_stock"](keys=keys, args=[self._now(), json.dumps(asked)])
+            )
             decisions += [_decision(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
         return decisions
 
     def undo(self, order_id: str, version: int, task_id: str) -> None:
         """Take back a movement of this task whose transition will not be stored."""
-        self._undo(keys=[decision_key(order_id, version)], args=[task_id, event_id(order_id, version)])
+        self.scripts["undo_move"](keys=[decision_key(order_id, version)], args=[task_id, event_id(order_id, version)])
 
     def published(self, sent: Sequence[Sent]) -> None:
         """Note on the holds of these events that they are on Kafka. Noting it again, or a repeat, changes nothing."""
         holding = [(event, taken) for event in sent if (taken := [id_ for id_, n in event.takes.items() if n > 0])]
-        for batch in _chunks(holding, NOTE_ENTRIES, lambda entry: len(entry[1])):
+        for batch in _chunks(holding, CALL_ENTRIES, lambda entry: len(entry[1])):
             told = [
                 [event.event_id, f"{event.topic}/{event.partition}", event.offset, event.at, taken]
                 for event, taken in batch
             ]
-            self._note(args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, json.dumps(told)])
+            self.scripts["note_published"](
+                args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, json.dumps(told)]
+            )
 
     def set_level(self, level: Level) -> bool:
         """Store the level and settle what it includes; return False where something newer is known.
@@ -184,7 +187,7 @@ class Stock:
                 json.dumps(seen),
                 int(first),
             ]
-            newest, more = map(bool, cast(list[int], self._set(args=args)))
+            newest, more = map(bool, cast(list[int], self.scripts["set_level"](args=args)))
             first = False
         return newest
 
@@ -199,12 +202,9 @@ class Stock:
         for product in cast(list[str], self._client.zrangebyscore("stock:quiet", "-inf", quiet_since)):
             more = True
             while more:
-                count, more = cast(tuple[int, bool], self._settle_quiet(args=[product, quiet_since]))
+                count, more = cast(tuple[int, bool], self.scripts["settle_quiet"](args=[product, quiet_since]))
                 settled += count
         return settled
-
-    def _script(self, name: str) -> Script:
-        return self._client.register_script(_SHARED + (_HERE / f"{name}.lua").read_text())
 
     def _now(self) -> int | str:
         return self._clock() if self._clock else ""
