@@ -19,8 +19,8 @@ def test_it_is_cut(own: Service, unique: Callable[[str], str]) -> None:
     bootstrap, redis = own.servers.kafka.bootstrap, own.servers.redis_client()
     entry = ConfigEntry("max.message.bytes", str(LARGE), incremental_operation=AlterConfigOpType.SET)
     topic = ConfigResource(ResourceType.TOPIC, "product_events", incremental_configs=[entry])
-    for future in AdminClient({"bootstrap.servers": bootstrap}).incremental_alter_configs([topic]).values():
-        future.result()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.incremental_alter_configs([topic])[topic].result()
     producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": LARGE})
     mark, good = unique("mark"), unique("product")
     value, key = b"{broken" + b"x" * (3 * 1024 * 1024), b"k" * (2 * CUT)

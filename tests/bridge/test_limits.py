@@ -118,7 +118,9 @@ def test_dead_letters_in_a_row_stop_their_partition_until_an_operator_resumes_it
     assert command(narrow, "resume").stderr == "nothing is stopped\n"
     with outside.reader("product_events.dlq") as reader:
         reader.drain()
-        assert [headers(each).get("mark") for each in reader.messages].count(mark) == 2 * LIMIT + 2
+        ours = [headers(each) for each in reader.messages if headers(each).get("mark") == mark]
+    # (The package's other bridge has laid each of them down too.)
+    assert len({each["dlq_offset"] for each in ours}) == 2 * LIMIT + 2
 
 
 def test_a_restart_reads_a_stopped_partition_on(

@@ -99,11 +99,12 @@ def test_what_can_be_read_now_is_enqueued_once_with_its_own_time(
     assert {name: second[name] for name in ("replayed", "replayed before", "can't be read still")} == {
         "replayed": 1,
         "replayed before": 2,
-        "can't be read still": 3,
+        "can't be read still": 2,
     }
     assert second["the value is not JSON in UTF-8"] == 1
     assert second["it was cut, for it was too large"] == 1
-    assert second["it has not the headers of a dead letter of the bridge"] == 1
+    everything = replay(running, "product_events", "--dry-run")
+    assert everything["it has not the headers of a dead letter of the bridge"] == 1
     found = jobs(redis)
     assert set(found) == {"product_events:1:7:1234", "product_events:1:8:1000"}
     assert (found["product_events:1:7:1234"]["at"], found["product_events:1:7:1234"]["source"]) == (
