@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     kafka_group: Annotated[
         str, _matches(r"[A-Za-z0-9._-]{1,200}", "must be 1 to 200 letters, digits, dots, - and _")
     ] = Field("order-service", description="consumer group of the bridge")
+    bridge_queue_mark: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="messages in a queue that the bridge feeds, above which it pauses that queue's topic"
+    )
+    dlq_limit: Annotated[int, Field(ge=1)] = Field(
+        100, description="dead letters in a row after which the bridge stops reading a partition"
+    )
 
     currency: Annotated[str, _matches(r"[A-Z]{3}", "must be three capital letters")] = Field(
         "USD", description="currency of an order that names none, three capital letters"

@@ -1,12 +1,16 @@
-"""`python -m bridge`: runs until TERM or Ctrl-C, then passes on what it holds and commits its offsets."""
+"""`python -m bridge`: runs until TERM or Ctrl-C, then passes on what it holds and commits its offsets.
+
+With `replay` or `resume` behind it, a command for operators.
+"""
 
 import logging
 import signal
 import sys
 import threading
 
+from bridge import commands
 from bridge.dead_letters import DeadLetters
-from bridge.loop import Bridge, new_consumer
+from bridge.loop import Bridge, Limits, new_consumer
 from bridge.topic_ids import TopicIds
 from models.connections import redis_client
 from settings import settings
@@ -24,7 +28,12 @@ _log = logging.getLogger("bridge")
 
 
 def main() -> int:
-    """Run the bridge; return its exit code."""
+    """Run the bridge, or a command; return the exit code."""
+    asked = commands.parser().parse_args()
+    return commands.run(asked) if asked.command else _run()
+
+
+def _run() -> int:
     chosen = settings()
     logging.basicConfig(level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopping = threading.Event()
@@ -39,7 +48,8 @@ def main() -> int:
         return 0
     consumer = new_consumer(chosen.kafka_broker, chosen.kafka_group)
     topic_ids = TopicIds(consumer, chosen.kafka_broker)
-    bridge = Bridge(consumer, topic_ids, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker))
+    limits = Limits(chosen.bridge_queue_mark, chosen.dlq_limit)
+    bridge = Bridge(consumer, topic_ids, redis_client(REDIS_TIMEOUT), DeadLetters(chosen.kafka_broker), limits)
     bridge.run(stopping.is_set, heartbeat.touch)
     return 0
 

@@ -7,6 +7,8 @@ from typing import cast
 from confluent_kafka import OFFSET_INVALID, Message
 
 Headers = tuple[tuple[str, bytes | None], ...]
+Place = tuple[str, int]
+"""A topic and the number of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class Incoming:
     key: bytes | None
     value: bytes | None
     headers: Headers | None
+
+    @property
+    def place(self) -> Place:
+        """The partition it came from."""
+        return self.topic, self.partition
 
     @property
     def source(self) -> str:

@@ -13,13 +13,14 @@ from contextlib import suppress
 from confluent_kafka import Consumer, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bridge.incoming import Place
+
 LOOK_SECONDS = 5.0
 """How often Kafka is asked for the ids."""
 
 TIMEOUT = 2.0
 """Seconds it has to answer; if it does not, it is asked again later."""
 
-Place = tuple[str, int]
 _log = logging.getLogger(__name__)
 
 

@@ -11,8 +11,8 @@ _END, _TOPIC, _VALUE, _KEY, _MSGFLAGS, _HEADER = 0, 1, 4, 5, 7, 9
 _COPY = 2
 
 
-def produce(bootstrap: str, topic: str, key: bytes, value: bytes, header: tuple[bytes, bytes]) -> None:
-    """Send one message with one header, and wait until Kafka has it."""
+def produce(bootstrap: str, topic: str, key: bytes, value: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Send one message with these headers, and wait until Kafka has it."""
     (path,) = (Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs").glob("librdkafka*")
     library = ctypes.CDLL(str(path))
     library.rd_kafka_conf_new.restype = library.rd_kafka_new.restype = ctypes.c_void_p
@@ -23,7 +23,8 @@ def produce(bootstrap: str, topic: str, key: bytes, value: bytes, header: tuple[
     assert producer, reason.value
     arguments: list[object] = [_TOPIC, topic.encode(), _MSGFLAGS, _COPY]
     arguments += [_VALUE, value, ctypes.c_size_t(len(value)), _KEY, key, ctypes.c_size_t(len(key))]
-    arguments += [_HEADER, header[0], header[1], ctypes.c_ssize_t(len(header[1])), _END]
-    assert library.rd_kafka_producev(producer, *arguments) == 0
+    for name, told in headers:
+        arguments += [_HEADER, name, told, ctypes.c_ssize_t(len(told))]
+    assert library.rd_kafka_producev(producer, *arguments, _END) == 0
     assert library.rd_kafka_flush(producer, 20_000) == 0
     library.rd_kafka_destroy(producer)

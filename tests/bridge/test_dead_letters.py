@@ -118,7 +118,7 @@ def test_a_dead_letter_that_comes_again_counts_its_attempts(
     assert headers(letter)["dlq_attempts"] == next_attempts
 
 
-def test_a_header_whose_name_is_not_utf_8_stops_nothing(
+def test_a_header_whose_name_is_not_utf_8_stops_nothing_and_is_carried_in_another(
     topics: Topics, unique: Callable[[str], str], passed: Callable[[], None], redis_client: Redis
 ) -> None:
     product = unique("product")
@@ -126,7 +126,8 @@ def test_a_header_whose_name_is_not_utf_8_stops_nothing(
     # Enough before it that the interpreter takes its short cuts by then.
     topics.send_all("product_events", [({"productId": each, "stock": 1}, each) for each in [unique("p")] * 50])
     passed()
-    produce(topics.bootstrap, "product_events", product.encode(), level, (b"\xff\xfe", b"x"))
+    strange = [(b"first", b"1"), (b"\xff\xfe", b"\x00x"), (b"second", b"\xfe"), (b"\xe4", b"")]
+    produce(topics.bootstrap, "product_events", product.encode(), level, strange)
     passed()
 
     with topics.reader("product_events.dlq") as reader:
@@ -134,6 +135,12 @@ def test_a_header_whose_name_is_not_utf_8_stops_nothing(
 
     assert letter.value() == level
     assert "header is not UTF-8" in headers(letter)["dlq_reason"]
+    carried: list[Any] = list(letter.headers() or [])[:4]
+    assert [carried[0], carried[2]] == [("first", b"1"), ("second", b"\xfe")]
+    assert [(name, json.loads(told)) for name, told in (carried[1], carried[3])] == [
+        ("dlq_header", {"place": 1, "name": "//4=", "value": "AHg="}),
+        ("dlq_header", {"place": 3, "name": "5A==", "value": ""}),
+    ]
     assert redis_client.get(f"product:{product}:stock") is None
 
 
