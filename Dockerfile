@@ -23,11 +23,9 @@ FROM python:3.11.16-slim-bookworm
 
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin order-service
 
-# REMAP_SIGTERM: a worker that is stopped gives back what it can't end in time. Celery reads it before it reads `tasks`.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    REMAP_SIGTERM=SIGQUIT \
     HOST=0.0.0.0 \
     HEARTBEAT_FILE=/tmp/heartbeat
 

@@ -23,9 +23,11 @@ broker_transport_options = {
     "visibility_timeout": _chosen.visibility_timeout,
     # Look for overdue messages every second; with the defaults they come back up to 100 s late.
     "unacked_restore_interval": 1,
+    # The next two are for BROKER_TRANSPORT=stock; ours looks each time, and has no lock.
     "unacked_restore_throttle": 1,
     # A worker killed while it holds this lock stops all redelivery until the lock expires.
     "unacked_mutex_expire": 15,
+    # One list for each queue, in the order of arrival.
     "priority_steps": [0],
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
@@ -47,6 +49,8 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_track_started = True
 worker_prefetch_multiplier = 4
+# How much a worker of orders takes is set where its batches are made (tasks/batches.py), after a lost connection too.
+worker_enable_prefetch_count_reduction = False
 # Our tasks outlast a lost connection and find their work done when they run again; cancelling them only costs time.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
@@ -61,17 +65,15 @@ task_create_missing_queues = False
 task_default_queue = "orders"
 task_default_exchange = ""
 task_default_routing_key = "orders"
-imports = ("tasks.orders", "tasks.stock", "tasks.logins", "tasks.publish", "tasks.heartbeat")
+imports = ("tasks.orders", "tasks.batches", "tasks.stock", "tasks.logins", "tasks.publish", "tasks.heartbeat")
 
 # Events for Flower.
 worker_send_task_events = True
+worker_consumer = "tasks.consumer:Consumer"
 worker_concurrency = _chosen.worker_concurrency
 worker_hijack_root_logger = True
 worker_log_format = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 worker_task_log_format = "%(asctime)s %(levelname)s %(processName)s %(task_name)s[%(task_id)s]: %(message)s"
-# After TERM (with REMAP_SIGTERM=SIGQUIT in the environment, which Celery reads before this file) a task in hand has
-# this long (s) to end; what is cut off then runs again elsewhere.
-worker_soft_shutdown_timeout = 8.0
 
 timezone = "UTC"
 # Intervals only, so there is nothing to remember between runs: no schedule file, and a read-only disk will do.
@@ -85,5 +87,7 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 beat_schedule = {
     "sweep_outbox": _every("sweep_outbox", _chosen.outbox_sweep_seconds),
+    "settle_quiet_products": _every("settle_quiet_products", 10.0),
+    "undo_unstored_movements": _every("undo_unstored_movements", 10.0),
     "prepare_stores": _every("prepare_stores", 30.0),
 }

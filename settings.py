@@ -90,8 +90,20 @@ class Settings(BaseSettings):
     visibility_timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
         60, description="seconds after which a dead worker's task is given to another"
     )
+    broker_transport: Literal["ours", "stock"] = Field(
+        "ours", description="how workers take messages: ours loses none, stock is kombu's own"
+    )
     outbox_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         5.0, description="how often beat looks for events that were not sent at once"
+    )
+    queue_mark: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="accepted writes that may wait before new ones are refused"
+    )
+    stock_settle: Literal["timed", "named"] = Field(
+        "timed", description="an order's units are part of a stock level: by time as well as by name, or by name alone"
+    )
+    stock_settle_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        30, description="seconds within which the product service applies an order's event, where settled by time"
     )
     kafka_group: Annotated[
         str, _matches(r"[A-Za-z0-9._-]{1,200}", "must be 1 to 200 letters, digits, dots, - and _")

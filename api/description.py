@@ -48,14 +48,19 @@ def _paths() -> dict[str, Any]:
         _query("cursor", {"type": "string"}),
     ]
     listing.append(_query("status", {"enum": list(STATUSES)}))
-    writes = {"202": _accepted(), **_refs(503)}
-    with_body = {**writes, **_refs(400, 413, 415, 422)}
+    writes = {"202": _accepted(), **_refs(400, 503)}
+    with_body = {**writes, **_refs(413, 415, 422)}
+    changes = _refs(404, 412)
+    once = _asked("Idempotency-Key", "One key, path and body are one write with one answer.", "basket-4711")
+    known = _asked("If-Match", "ETags of the order as it is known: it is written in such a version alone.", '"3"')
     orders = _json("Orders, newest first.", {"type": "array", "items": _ref("Order")})
     orders["headers"] = {"Link": {"description": "The next page, rel=next.", "schema": {"type": "string"}}}
     both = "A user's id for GET, an order's for PUT and DELETE."
     return {
         "/order/create": {
-            "post": _operation("createOrder", "Create an order", with_body, body=("CreateOrder", "CreateOrderFlat"))
+            "post": _operation(
+                "createOrder", "Create an order", with_body, [once], body=("CreateOrder", "CreateOrderFlat")
+            )
         },
         "/order/all": {
             "get": _operation(
@@ -71,9 +76,13 @@ def _paths() -> dict[str, Any]:
                 listing,
             ),
             "put": _operation(
-                "updateOrder", "Change an order", {**with_body, **_refs(404)}, body=("UpdateOrder", "UpdateOrderFlat")
+                "updateOrder",
+                "Change an order",
+                {**with_body, **changes},
+                [once, known],
+                body=("UpdateOrder", "UpdateOrderFlat"),
             ),
-            "delete": _operation("deleteOrder", "Delete an order", {**writes, **_refs(404)}),
+            "delete": _operation("deleteOrder", "Delete an order", {**writes, **changes}, [once, known]),
         },
         "/orders/{orderId}": {
             "parameters": [_path("orderId")],
@@ -165,15 +174,21 @@ def _problem_responses() -> dict[str, Any]:
     texts = {
         400: "Malformed.",
         404: "Not found.",
+        412: "`precondition-failed`: the order is at another version than If-Match names.",
         413: "Too large.",
         415: "Not JSON.",
-        422: "JSON, but no valid order; `errors` says where.",
-        503: "A server is away; the outcome of a write is then unknown.",
+        422: "`invalid`: JSON, but no valid order, `errors` says where; or `idempotency-key-reused`.",
+        503: "`unavailable`: a server is away, nothing was changed. To a write also `outcome-unknown`: it may have "
+        "been accepted, ask for `statusUrl` or send it again with its Idempotency-Key; or `overloaded`: not accepted.",
     }
-    return {
+    responses: dict[str, Any] = {
         f"Problem{status}": {"description": text, "content": {PROBLEM_JSON: {"schema": _ref("Problem")}}}
         for status, text in texts.items()
     }
+    responses["Problem503"]["headers"] = {
+        "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer"}}
+    }
+    return responses
 
 
 def _operation(
@@ -219,6 +234,10 @@ def _header(description: str) -> dict[str, Any]:
 
 def _path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": _ID}
+
+
+def _asked(name: str, description: str, example: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}, "example": example}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 import logging
 
 import orjson
-import pymongo
 import redis
 from flask import Blueprint, Response
 from pymongo.errors import PyMongoError
 
-from api.orders import MONGO_TIMEOUT
-from models.connections import orders, redis_client
+from api import stores
 
 CHECK_TIMEOUT = 0.8
-"""Seconds each server has to answer; both together, and PyMongo's 0.5 of delay, stay below 2.5."""
+"""Seconds each server has to answer."""
 
 blueprint = Blueprint("health", __name__)
 _log = logging.getLogger(__name__)
@@ -38,9 +36,9 @@ def ready() -> Response:
 
 def _mongo_answers() -> bool:
     try:
-        with pymongo.timeout(CHECK_TIMEOUT):
-            orders(MONGO_TIMEOUT).database.command("ping")
-    except PyMongoError as error:
+        with stores.order_store(CHECK_TIMEOUT) as orders:
+            orders.database.command("ping")
+    except (PyMongoError, stores.NotAskedError) as error:
         _log.warning("MongoDB: %s", type(error).__name__)
         return False
     return True
@@ -48,8 +46,9 @@ def _mongo_answers() -> bool:
 
 def _redis_answers() -> bool:
     try:
-        redis_client(CHECK_TIMEOUT).ping()
-    except redis.RedisError as error:
+        with stores.task_store(CHECK_TIMEOUT) as client:
+            client.ping()
+    except (redis.RedisError, stores.NotAskedError) as error:
         _log.warning("Redis: %s", type(error).__name__)
         return False
     return True

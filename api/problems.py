@@ -9,8 +9,11 @@ from typing import Any
 import orjson
 import redis
 from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
+
+from api.stores import NotAskedError
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER = 2
@@ -63,8 +66,20 @@ def outcome_unknown(task_id: str, status_url: str) -> APIProblem:
     return APIProblem("outcome-unknown", "Outcome unknown", 503, detail, taskId=task_id, statusUrl=status_url)
 
 
+def key_reused() -> APIProblem:
+    """Tell that an Idempotency-Key belongs to another write."""
+    detail = "This Idempotency-Key was given before, with another body."
+    return APIProblem("idempotency-key-reused", "Idempotency-Key reused", 422, detail)
+
+
+def precondition_failed(version: int | None) -> APIProblem:
+    """Tell that the order is not the one that If-Match names; `version` is the stored one."""
+    detail = "The order has no version that If-Match names" + ("." if version is None else f"; it is at {version}.")
+    return APIProblem("precondition-failed", "Precondition failed", 412, detail)
+
+
 def overloaded() -> APIProblem:
-    """Tell that nothing was accepted, because the queue's memory is full."""
+    """Tell that nothing was accepted, because too much is waiting or Redis' memory is nearly full."""
     return APIProblem("overloaded", "Overloaded", 503, "Too much work is waiting; nothing was accepted.")
 
 
@@ -98,6 +113,16 @@ def answer_with_problems(app: Flask) -> None:
     def _no_redis(error: redis.RedisError) -> Response:
         _log.warning("Redis: %s", type(error).__name__)
         return problem_response(unavailable("The task store does not answer.").body)
+
+    @app.errorhandler(NotAskedError)
+    def _not_asked(error: NotAskedError) -> Response:
+        _log.warning("%s hangs, or left no time: not asked", error)
+        return problem_response(unavailable(f"{error} does not answer.").body)
+
+    @app.errorhandler(ParseException)
+    def _malformed_chunk(_error: ParseException) -> Response:
+        # gunicorn finds it where the body is read, inside the application.
+        return problem_response(malformed("The body's chunks can't be read.").body)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

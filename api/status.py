@@ -6,9 +6,8 @@ import orjson
 from celery import states
 from flask import Blueprint, Response
 
-from api.orders import MONGO_TIMEOUT, REDIS_TIMEOUT
+from api import stores
 from api.problems import not_found
-from models.connections import orders, redis_client
 from models.representations import PROJECTION, order_json
 from tasks.records import Records
 
@@ -18,7 +17,8 @@ blueprint = Blueprint("status", __name__)
 @blueprint.get("/task/<id:task_id>")
 def show(task_id: str) -> Response:
     """Show the state of an accepted write; the order itself is read from MongoDB, as it is now."""
-    record = Records(redis_client(REDIS_TIMEOUT)).find(task_id)
+    with stores.task_store() as client:
+        record = Records(client).find(task_id)
     if record is None or "order_id" not in record:
         raise not_found(f"No write {task_id} was accepted, or it ended more than a day ago.")
     result = record["result"] if record["status"] == states.SUCCESS else {}
@@ -37,5 +37,6 @@ def show(task_id: str) -> Response:
 
 
 def _order(order_id: str) -> dict[str, Any] | None:
-    order = orders(MONGO_TIMEOUT).find_one({"_id": order_id, "deletedAt": None}, PROJECTION)
+    with stores.order_store() as orders:
+        order = orders.find_one({"_id": order_id, "deletedAt": None}, PROJECTION)
     return None if order is None else order_json(order)

@@ -1,4 +1,4 @@
-"""Starts the frozen peers as their READMEs say; the tests and the measurements share it."""
+"""Starts the service and the frozen peers as their READMEs say; the tests and the measurements share it."""
 
 import os
 import re
@@ -14,7 +14,14 @@ from pathlib import Path
 from local.processes import Child
 
 PEERS = Path(__file__).parent / "peers"
+SERVICE = "service"
 COMMANDS = {
+    SERVICE: [
+        "gunicorn 'api:create_app()'",
+        *(f"celery -A tasks worker -Q {queue} -n {queue}@%h" for queue in ("orders", "stock", "logins", "publish")),
+        "celery -A tasks beat",
+        "python -m bridge",
+    ],
     "node": ["NODE_ENV=production node src/server.js"],
     "textbook": [
         "gunicorn 'textbook:create_app()'",
@@ -57,10 +64,11 @@ def running(name: str, port: int, servers: Mapping[str, str], logs: Path) -> Ite
     install(name)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, **servers, "PATH": path, "PORT": str(port)}
+    folder = PEERS.parent.parent if name == SERVICE else PEERS / name
     with ExitStack() as stack:
         for number, command in enumerate(COMMANDS[name]):
             shell = ["/bin/sh", "-c", f"exec env {command}"]
-            child = Child(command, shell, log=logs / f"{name}-{number}.log", cwd=PEERS / name, environment=environment)
+            child = Child(command, shell, log=logs / f"{name}-{number}.log", cwd=folder, environment=environment)
             child.launch()
             stack.callback(child.stop)
         _wait_until_ready(name, port, logs)

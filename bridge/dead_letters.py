@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.incoming import Incoming
-from tasks.publisher import Event, Publisher
+from tasks.publisher import Delivery, Event, Publisher
 from tasks.topics import DEAD_LETTER_MAX_BYTES, dead_letter_topic
 
 DELIVERY_TIMEOUT = 10.0
@@ -41,7 +41,8 @@ class DeadLetters:
             for message, reason in letters
         ]
         # A second longer than the producer itself tries: then every report is in.
-        confirmed = self._publisher.deliver(events, DELIVERY_TIMEOUT + 1).count(True)
+        reports = self._publisher.deliver(events, DELIVERY_TIMEOUT + 1)
+        confirmed = sum(isinstance(report, Delivery) for report in reports)
         if confirmed < len(events):
             raise UndeliveredError(f"{len(events) - confirmed} of {len(events)} dead letters were not confirmed")
 

@@ -5,6 +5,7 @@ id, the level), the outermost for the event itself (its type, its time).
 """
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,8 +13,9 @@ from typing import Any
 
 from bridge.incoming import Incoming
 from models.customers import Login
-from models.ids import RESERVED_USER_IDS, is_id
-from models.stock import Level
+from models.ids import ID_PATTERN, RESERVED_USER_IDS, is_id
+from models.stock import Level, event_id
+from models.transitions import TOPICS
 
 MAX_AHEAD_MS = 5 * 60 * 1000
 """A clock that is further ahead than this is not believed."""
@@ -21,11 +23,17 @@ MAX_AHEAD_MS = 5 * 60 * 1000
 MAX_EXACT = 2**53 - 1
 """Redis' scripts count in doubles; a larger number would not be exact."""
 
+MAX_OFFSET = 2**40
+"""The ledger counts offsets up to here (SPAN in models/ledger.lua)."""
+
 MAX_DEPTH = 100
 """Objects and arrays within each other; what is deeper could overflow the stack of whoever reads it next."""
 
 MAX_EMAIL = 320
 _TIMES = ("time", "timestamp", "eventTime", "event_time", "occurredAt", "occurred_at", "updatedAt", "updated_at")
+_EVENT = re.compile(ID_PATTERN + r":[1-9][0-9]{0,8}")
+_ORDER_TOPICS = tuple(TOPICS.values())
+_PARTITION = re.compile(r"0|[1-9][0-9]{0,5}")
 _LEVELS = ("stock", "quantity", "available", "inventory")
 
 
@@ -36,21 +44,16 @@ class UnreadableError(Exception):
 def read_product_event(message: Incoming) -> Level:
     """Return the stock level, or the removal, that a message of `product_events` tells of."""
     if message.value is None:
-        return _level(message, _id([_text(message.key)]), None, None, _event_time(message, []))
+        return _level(message, [], _id([_text(message.key)]), None)
     layers = _layers(message.value, ("product", "data", "payload"))
     inside = layers[::-1]
     product_id = _id(_told(inside, ("productId", "product_id"), ("id", "_id", "sku")))
-    # A version that is no number is a schema's, say.
-    version = next(
-        (count for told in _told(inside, ("version", "sequence")) if (count := _count(told)) is not None), None
-    )
-    at = _event_time(message, layers)
     if _is_deletion(message, layers):
-        return _level(message, product_id, None, version, at)
+        return _level(message, layers, product_id, None)
     units = _count(next(_told(inside, _LEVELS), None))
     if units is None:
         raise UnreadableError("the stock level is no whole number of at least 0")
-    return _level(message, product_id, units, version, at)
+    return _level(message, layers, product_id, units)
 
 
 def read_login(message: Incoming) -> Login:
@@ -70,8 +73,54 @@ def read_login(message: Incoming) -> Login:
     return Login(user_id, email, preferences, _event_time(message, layers), message.source, message.offset)
 
 
-def _level(message: Incoming, product_id: str, units: int | None, version: int | None, at: int) -> Level:
-    return Level(product_id, units, version, at, message.source, message.offset)
+def _level(message: Incoming, layers: list[dict[str, Any]], product_id: str, units: int | None) -> Level:
+    inside = layers[::-1]
+    # A version that is no number is a schema's, say.
+    versions = (_count(told) for told in _told(inside, ("version", "sequence")))
+    now, at = int(time.time() * 1000), _event_time(message, layers)
+    return Level(
+        product_id,
+        units,
+        next((version for version in versions if version is not None), None),
+        at,
+        message.source,
+        message.offset,
+        names=_names(inside),
+        seen=_seen(inside),
+        # It was counted before it was written, whatever its own clock says.
+        counted_by=min(at, now, *([message.timestamp] if message.timestamp > 0 else [])),
+        read_at=now,
+    )
+
+
+def _names(layers: list[dict[str, Any]]) -> list[str]:
+    """Return the ids of our events that a level says it includes; what is no such id names nothing.
+
+    An order by itself stands for its first event.
+    """
+    events = _listed(_told(layers, ("events",)))
+    orders = [*_listed(_told(layers, ("orderIds", "order_ids"))), *_told(layers, ("orderId", "order_id"))]
+    named = [event for event in events if isinstance(event, str) and _EVENT.fullmatch(event)]
+    return list(dict.fromkeys([*named, *(event_id(order, 1) for order in orders if is_id(order))]))
+
+
+def _listed(told: Iterator[Any]) -> list[Any]:
+    return [entry for value in told if isinstance(value, list) for entry in value]
+
+
+def _seen(layers: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Return the last offset applied by topic and partition, as far as it can be read: the rest tells nothing."""
+    told = next(_told(layers, ("seen",)), None)
+    topics = told if isinstance(told, dict) else {}
+    return {
+        topic: {
+            partition: last
+            for partition, offset in topics[topic].items()
+            if _PARTITION.fullmatch(partition) and (last := _count(offset)) is not None and last < MAX_OFFSET
+        }
+        for topic in _ORDER_TOPICS
+        if isinstance(topics.get(topic), dict)
+    }
 
 
 def _layers(value: bytes, nests: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ class Policy:
     longest_delay: float = 30.0
     steady: float = 60.0  # a process that lived this long had started well
     deaths: int = 5  # in a row, none of them steady: then all is given up
-    grace: float = 12.0  # for each stage to end after TERM; gunicorn and Celery give their own work 10 and 8
+    grace: float = 12.0  # for each stage to end after TERM; gunicorn and a worker give their own work 10 and 7
 
 
 @dataclass

@@ -30,8 +30,7 @@ class Plan:
         self._state = state
         self._variables = variables
         self.servers: list[Server] = []
-        # A worker that is stopped gives back what it can't end in time; Celery reads this before all else.
-        self.environment = {"REMAP_SIGTERM": "SIGQUIT"}
+        self.environment: dict[str, str] = {}
         if "REDIS_HOST" not in variables and "REDIS_PORT" not in variables:
             redis = RedisServer(*self._place("redis-server"), log=self._log("redis-server"))
             self._start(redis, REDIS_HOST="127.0.0.1", REDIS_PORT=str(redis.port))

@@ -5,7 +5,12 @@ A process says how long it is ready to wait: an API answers within 2.5 s, a work
 
 import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
+from typing import Any
 
 import mongoengine
 import redis
@@ -21,6 +26,7 @@ MAX_CONNECTIONS = 100
 """Connections one process opens to each server at the most; more callers wait for one."""
 
 _connecting = threading.Lock()
+_redis_deadline: ContextVar[float | None] = ContextVar("redis_deadline", default=None)
 
 
 @cache
@@ -51,11 +57,49 @@ def orders(timeout_seconds: float) -> "Collection[OrderDocument]":
     return collection
 
 
+@contextmanager
+def redis_within(seconds: float) -> Iterator[None]:
+    """Have all that this block asks of Redis take no longer than this; `pymongo.timeout` is the same for MongoDB."""
+    token = _redis_deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _redis_deadline.reset(token)
+
+
+class _PunctualConnection(redis.Connection):
+    """A connection that keeps the deadline of `redis_within`: when it is opened, and for every reply."""
+
+    def _connect(self) -> Any:
+        usual = self._socket_timeout, self._socket_connect_timeout
+        self._socket_timeout, self._socket_connect_timeout = map(_time_left, usual)
+        try:
+            return super()._connect()  # type: ignore[no-untyped-call]
+        finally:
+            self._socket_timeout, self._socket_connect_timeout = usual
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read a reply, as long as there is time."""
+        if _redis_deadline.get() is not None:
+            options["timeout"] = _time_left(None)
+        return super().read_response(*args, **options)
+
+
+class _PunctualTLSConnection(_PunctualConnection, redis.SSLConnection):
+    """The same over TLS."""
+
+
+def _time_left(otherwise: float | None) -> float | None:
+    deadline = _redis_deadline.get()
+    # A timeout of 0 would mean a socket that does not block.
+    return otherwise if deadline is None else max(deadline - time.monotonic(), 0.001)
+
+
 @cache
 def _redis(_pid: int, timeout_seconds: float) -> "redis.Redis":
     chosen = settings()
     password = chosen.redis_password
-    return redis.Redis(
+    client = redis.Redis(
         host=chosen.redis_host,
         port=chosen.redis_port,
         db=chosen.redis_db,
@@ -70,6 +114,8 @@ def _redis(_pid: int, timeout_seconds: float) -> "redis.Redis":
         # A pooled connection that a restarted Redis has closed is replaced once; a hung Redis is not asked twice.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
+    client.connection_pool.connection_class = _PunctualTLSConnection if chosen.redis_tls else _PunctualConnection
+    return client
 
 
 def redis_client(timeout_seconds: float) -> "redis.Redis":

@@ -1,6 +1,7 @@
 """Customers, as logins tell of them: their e-mail and whether they want notifications."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -48,13 +49,20 @@ class Customers:
             )
         )
 
-    def email(self, user_id: str) -> str | None:
-        """Return the customer's e-mail, None where it is not known."""
-        return cast("str | None", self._client.hget(EMAIL_KEY, user_id))
+    def emails(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Return the customers' e-mails, by user, as far as they are known."""
+        return self._known(EMAIL_KEY, user_ids)
 
-    def wants_notifications(self, user_id: str) -> bool:
-        """Tell whether the customer wants to hear of orders; who has not said anything does."""
-        return notifications_wanted(cast("str | None", self._client.hget(PREFERENCES_KEY, user_id)))
+    def unwilling(self, user_ids: Iterable[str]) -> set[str]:
+        """Return those who don't want to hear of their orders; who has not said anything does."""
+        told = self._known(PREFERENCES_KEY, user_ids)
+        return {user_id for user_id, preferences in told.items() if not notifications_wanted(preferences)}
+
+    def _known(self, key: str, user_ids: Iterable[str]) -> dict[str, str]:
+        if not (users := list(dict.fromkeys(user_ids))):
+            return {}
+        values = cast("list[str | None]", self._client.hmget(key, users))
+        return {user: value for user, value in zip(users, values, strict=True) if value is not None}
 
 
 def notifications_wanted(preferences: str | None) -> bool:

@@ -1,48 +1,105 @@
--- Moves the stock of one transition: all its products or none, and once, however often it is asked.
+-- Moves the stock of many transitions, in their order, each all or none, and once, however often it is asked.
 --
--- KEYS[1]  the decision taken for this (order, version); KEYS[2..]  the products' stock
--- ARGV[1]  task id; ARGV[2]  a refusal found by the caller, or ''
--- ARGV[3]  the units to take by product, as JSON; ARGV[4..]  the same in the order of KEYS (negative: give back)
--- returns  {verdict, detail, task id of the decision}
+-- KEYS     the decisions taken for each (order, version)
+-- ARGV[1]  the time (ms), '' for Redis' own
+-- ARGV[2]  JSON, one array per key: [event id, task id, a refusal found by the caller or '',
+--          [product...], [units to take, negative: to give back...]]
+-- returns  per key {verdict, detail, task id of the decision}
 --
 -- A refusal is remembered like a movement: two runs of one task can never come to different answers.
-local known = redis.call('HMGET', KEYS[1], 'verdict', 'detail', 'task')
-if known[1] then
-  return known
+local now, movements = clock(ARGV[1]), cjson.decode(ARGV[2])
+local decided, fresh, answers, repeated = {}, {}, {}, 0
+local products, touched = {}, {}
+
+local function product_of(id)
+  if not products[id] then
+    products[id] = {left = available(id) or false, delta = 0, held = 0, given = 0, holds = {}, due = {}}
+    touched[#touched + 1] = id
+  end
+  return products[id]
 end
 
-local function decide(verdict, detail)
-  redis.call('HSET', KEYS[1], 'verdict', verdict, 'detail', detail, 'task', ARGV[1], 'takes', ARGV[3])
-  return {verdict, detail, ARGV[1]}
+local function refusal(ids, units)
+  local unknown, short = {}, {}
+  for i, id in ipairs(ids) do
+    local left = product_of(id).left
+    if units[i] > 0 and not left then
+      unknown[#unknown + 1] = i
+    elseif units[i] > 0 and left < units[i] then
+      short[#short + 1] = i .. '=' .. int(left)
+    end
+  end
+  if #unknown > 0 then
+    return 'unknown', table.concat(unknown, ',')
+  elseif #short > 0 then
+    return 'short', table.concat(short, ',')
+  end
 end
 
-if ARGV[2] ~= '' then
-  return decide('forbidden', ARGV[2])
-end
-
-local unknown, short, has_level = {}, {}, {}
-for i = 2, #KEYS do
-  local stock = tonumber(redis.call('GET', KEYS[i]) or '')
-  local units = tonumber(ARGV[i + 2])
-  has_level[i] = stock ~= nil and stock == math.floor(stock)
-  if units > 0 then
-    if not has_level[i] then
-      unknown[#unknown + 1] = i - 1
-    elseif stock < units then
-      short[#short + 1] = string.format('%d=%.0f', i - 1, stock)
+local function move(event, ids, units)
+  for i, id in ipairs(ids) do
+    local product = product_of(id)
+    -- A product that was removed takes nothing back: its key stays away until a newer level comes.
+    if product.left then
+      product.left, product.delta = product.left - units[i], product.delta - units[i]
+      if units[i] > 0 then
+        product.held = product.held + units[i]
+        table.insert(product.holds, event)
+        table.insert(product.holds, int(units[i]))
+        table.insert(product.due, int(now))
+        table.insert(product.due, event)
+      else
+        product.given = product.given - units[i]
+      end
     end
   end
 end
-if #unknown > 0 then
-  return decide('unknown', table.concat(unknown, ','))
+
+for i, movement in ipairs(movements) do
+  local event, task, forbidden, ids, units = unpack(movement)
+  local known = decided[KEYS[i]] or redis.call('HMGET', KEYS[i], 'verdict', 'detail', 'task')
+  if known[1] then
+    repeated = repeated + 1
+  else
+    local verdict, detail = 'forbidden', forbidden
+    if forbidden == '' then
+      verdict, detail = refusal(ids, units)
+    end
+    if not verdict then
+      verdict, detail = 'moved', ''
+      move(event, ids, units)
+    end
+    known = {verdict, detail, task}
+    local takes = {}
+    for place, id in ipairs(ids) do
+      takes[id] = units[place]
+    end
+    table.insert(fresh, {KEYS[i], known, cjson.encode(takes)})
+  end
+  decided[KEYS[i]], answers[i] = known, known
 end
-if #short > 0 then
-  return decide('short', table.concat(short, ','))
+
+for _, decision in ipairs(fresh) do
+  local known = decision[2]
+  redis.call('HSET', decision[1], 'verdict', known[1], 'detail', known[2], 'task', known[3], 'takes', decision[3], 'at', int(now))
 end
-for i = 2, #KEYS do
-  -- A product that was removed takes nothing back: its key stays away until a newer level comes.
-  if has_level[i] then
-    redis.call('DECRBY', KEYS[i], ARGV[i + 2])
+for _, id in ipairs(touched) do
+  local product, level = products[id], key(id, 'level')
+  if product.delta ~= 0 then
+    redis.call('INCRBY', key(id, 'stock'), int(product.delta))
+  end
+  if product.held > 0 then
+    redis.call('HINCRBY', level, 'held', int(product.held))
+    for from = 1, #product.holds, LIMIT do
+      local to = math.min(from + LIMIT - 1, #product.holds)
+      redis.call('HSET', key(id, 'holds'), unpack(product.holds, from, to))
+      redis.call('ZADD', key(id, 'unpublished'), unpack(product.due, from, to))
+    end
+  end
+  if product.given > 0 then
+    redis.call('HINCRBY', level, 'given', int(product.given))
+    redis.call('HSETNX', level, 'given_first', int(now))
   end
 end
-return decide('moved', '')
+count('movements_repeated', repeated)
+return answers

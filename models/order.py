@@ -31,30 +31,46 @@ class ItemDocument(TypedDict):
 
 
 class TimelineEntry(TypedDict):
-    """One transition: which version it made, and the task that made it."""
+    """One transition: which version it made, the task that made it, and what it took from stock, where it did.
+
+    `takes` (units by product, negative: gave back) is what the ledger is rebuilt from; it is never shown.
+    """
 
     version: int
     status: Status
     at: datetime
     taskId: str
     change: Change
+    takes: NotRequired[dict[str, int]]
 
 
 class OutboxEvent(TypedDict):
-    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending."""
+    """An event not yet known to be on Kafka: a snapshot without the e-mail, which is read at sending.
+
+    `takes` is not part of what is sent: the ledger wants to know whose holds are on Kafka.
+    """
 
     id: str
     topic: str
     at: datetime
     changed: NotRequired[list[str]]
     notify: NotRequired[bool]
+    takes: NotRequired[dict[str, int]]
     order: dict[str, Any]
+
+
+class OutboxLease(TypedDict):
+    """Which sweep has an order's outbox for itself, and until when."""
+
+    by: str
+    until: datetime
 
 
 class OrderDocument(TypedDict):
     """The stored order.
 
-    `deletedAt` makes it a tombstone; until `outboxLease` one sweep has its outbox for itself.
+    `deletedAt` makes it a tombstone. While `outboxLease` holds, one sweep has its outbox for itself. `parkedEvents` are
+    those that Kafka will never take. At `publishedAt` its last event was confirmed.
     """
 
     _id: str
@@ -72,7 +88,9 @@ class OrderDocument(TypedDict):
     deletedAt: NotRequired[datetime]
     timeline: list[TimelineEntry]
     outbox: list[OutboxEvent]
-    outboxLease: NotRequired[datetime]
+    outboxLease: NotRequired[OutboxLease]
+    parkedEvents: NotRequired[list[dict[str, Any]]]
+    publishedAt: NotRequired[datetime]
 
 
 class AnyJSON(BaseField):  # type: ignore[misc]
@@ -95,6 +113,7 @@ class Transition(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     taskId = StringField(required=True)  # noqa: N815
     change = StringField(required=True, choices=("created", "updated", "deleted"))
+    takes = AnyJSON()
 
 
 class Unsent(EmbeddedDocument):  # type: ignore[misc]
@@ -105,6 +124,7 @@ class Unsent(EmbeddedDocument):  # type: ignore[misc]
     at = DateTimeField(required=True)
     changed = AnyJSON()
     notify = AnyJSON()
+    takes = AnyJSON()
     order = AnyJSON(required=True)
 
 
@@ -128,7 +148,9 @@ class Order(Document):  # type: ignore[misc]
     deletedAt = DateTimeField()  # noqa: N815
     timeline = EmbeddedDocumentListField(Transition, required=True)
     outbox = EmbeddedDocumentListField(Unsent)
-    outboxLease = DateTimeField()  # noqa: N815
+    outboxLease = AnyJSON()  # noqa: N815
+    parkedEvents = AnyJSON()  # noqa: N815
+    publishedAt = DateTimeField()  # noqa: N815
 
 
 INDEXES = [

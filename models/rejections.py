@@ -70,3 +70,14 @@ def failed() -> Problem:
 def revoked() -> Problem:
     """Tell that an operator revoked the task before it ran."""
     return _problem("revoked", "Revoked", 409, "An operator revoked this write before it took effect.")
+
+
+def stale(version: int, current: int) -> Problem:
+    """Tell that the order has changed since the caller saw it."""
+    detail = f"The order is at version {current}, not {version}."
+    return _problem("precondition-failed", "Precondition failed", 412, detail)
+
+
+def parked(reason: str) -> Problem:
+    """Tell that the write could not be carried out, and waits for an operator."""
+    return _problem("parked", "Parked", 500, f"The write waits for an operator: {reason}.")

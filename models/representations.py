@@ -31,8 +31,8 @@ def order_json(order: Mapping[str, Any] | OrderDocument) -> dict[str, Any]:
 
 
 def timeline_json(order: OrderDocument) -> list[dict[str, Any]]:
-    """Return the order's timeline, oldest first."""
-    return [{key: _plain(value) for key, value in entry.items()} for entry in order["timeline"]]
+    """Return the order's timeline, oldest first, less what is for the ledger alone."""
+    return [{key: _plain(value) for key, value in entry.items() if key != "takes"} for entry in order["timeline"]]
 
 
 def event_json(event: Mapping[str, Any], order_id: str, email: str | None) -> dict[str, Any]:

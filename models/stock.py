@@ -1,26 +1,49 @@
 """Stock: how many units can be ordered now, moved by orders and set by the product service's levels.
 
-`product:{productId}:stock` is a plain integer that any program may read. Each movement is one Lua script, keyed
-`(orderId, version)`: all products or none, and once, however often the task that asked for it runs.
+`product:{productId}:stock` is a plain integer that any program may read: the newest level, less what orders hold (their
+units until a level includes them), plus what was given back since. docs/stock.md has the rules. Each change is one Lua
+script. Movements are keyed `(orderId, version)`: all products or none, and once, however often the task asks for it.
 """
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import TypeVar, cast
 
 import redis
+from redis.commands.core import Script
 
 from models import rejections
 from models.rejections import Problem
+from settings import settings
+
+CALL_ENTRIES = 2000
+"""Product entries that one call moves at the most, so that no script is long."""
+
+NOTE_ENTRIES = 500
+"""The same for noting what is published."""
+
+NAMES = 1000
+"""Event ids that one call settles at the most (LIMIT in ledger.lua)."""
+
+FOLD_AFTER_MS = 3600 * 1000
+"""A hold whose event is on Kafka for this long is kept in a sum by the hour, where holds are settled by time."""
 
 _HERE = Path(__file__).parent
-_MOVE, _UNDO, _SET = ((_HERE / f"{name}.lua").read_text() for name in ("move_stock", "undo_move", "set_level"))
+_SHARED = (_HERE / "ledger.lua").read_text()
+T = TypeVar("T")
 
 
 def stock_key(product_id: str) -> str:
     """Return the key of the units that can be ordered now."""
     return f"product:{product_id}:stock"
+
+
+def event_id(order_id: str, version: int) -> str:
+    """Return the id of a transition's event, our `ce_id`: its holds are kept under it."""
+    return f"{order_id}:{version}"
 
 
 def decision_key(order_id: str, version: int) -> str:
@@ -32,7 +55,10 @@ def decision_key(order_id: str, version: int) -> str:
 class Level:
     """A product's stock as the product service counted it; `units` is None where the product is removed.
 
-    Levels are ordered by `version`, else by `at` (milliseconds since 1970); `offset` only breaks ties within `source`.
+    Levels are ordered by `version`, else by `at`; `offset` only breaks ties within `source`. `names` are the ids of
+    events that it includes, `seen` the last offset that it includes by topic and partition. Times are in milliseconds
+    since 1970: `counted_by` is the latest at which it can have been counted (None: `at`), `read_at` when it reached us
+    (None: now).
     """
 
     product_id: str
@@ -41,6 +67,24 @@ class Level:
     at: int
     source: str
     offset: int
+    names: Sequence[str] = ()
+    seen: dict[str, dict[str, int]] = field(default_factory=dict)
+    counted_by: int | None = None
+    read_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """The units that one transition takes by product (negative: gives back).
+
+    `forbid` refuses it, unless it was decided before.
+    """
+
+    order_id: str
+    version: int
+    task_id: str
+    takes: dict[str, int]
+    forbid: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +95,153 @@ class Decision:
     task_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event that Kafka has: where, and when its delivery report arrived (ms since 1970).
+
+    `takes` is what its transition took, as in its outbox.
+    """
+
+    event_id: str
+    takes: dict[str, int]
+    topic: str
+    partition: int
+    offset: int
+    at: int
+
+
 class Stock:
-    """The stock in one Redis."""
+    """The stock in one Redis.
 
-    def __init__(self, client: "redis.Redis") -> None:
-        self._move = client.register_script(_MOVE)
-        self._undo = client.register_script(_UNDO)
-        self._set = client.register_script(_SET)
+    `clock` (ms since 1970) stands in for Redis' own, `settle_ms` for the settings: how long before a level an event
+    must be on Kafka to be part of it, infinity where that is never enough.
+    """
 
-    def move(
-        self, order_id: str, version: int, task_id: str, takes: dict[str, int], *, forbid: Problem | None = None
-    ) -> Decision:
-        """Take (or give back) the units of one transition, or say why not.
+    def __init__(
+        self, client: "redis.Redis", *, clock: Callable[[], int] | None = None, settle_ms: float | None = None
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._settle_ms = _settle_ms() if settle_ms is None else settle_ms
+        self._move, self._undo, self._set = map(self._script, ("move_stock", "undo_move", "set_level"))
+        self._note, self._settle_quiet = map(self._script, ("note_published", "settle_quiet"))
 
-        `forbid` refuses it, unless it was decided before.
-        """
-        keys = [decision_key(order_id, version), *map(stock_key, takes)]
-        refusal = rejections.encode(forbid) if forbid else ""
-        verdict, detail, decided_for = cast(
-            "tuple[Literal['moved', 'forbidden', 'unknown', 'short'], str, str]",
-            self._move(keys=keys, args=[task_id, refusal, json.dumps(takes), *takes.values()]),
-        )
-        problem: Problem | None = None
-        if verdict == "forbidden":
-            problem = rejections.decode(detail)
-        elif verdict == "unknown":
-            products = list(takes)
-            problem = rejections.unknown_product([products[int(place) - 1] for place in detail.split(",")])
-        elif verdict == "short":
-            problem = rejections.insufficient_stock([_shortage(takes, entry) for entry in detail.split(",")])
-        return Decision(problem, decided_for)
+    def move(self, movements: Sequence[Movement]) -> list[Decision]:
+        """Take (or give back) the units of each transition, the earlier ones first, or say why not."""
+        decisions: list[Decision] = []
+        for batch in _chunks(movements, CALL_ENTRIES, lambda movement: len(movement.takes)):
+            keys = [decision_key(movement.order_id, movement.version) for movement in batch]
+            asked = [
+                [
+                    event_id(movement.order_id, movement.version),
+                    movement.task_id,
+                    rejections.encode(movement.forbid) if movement.forbid else "",
+                    list(movement.takes),
+                    list(movement.takes.values()),
+                ]
+                for movement in batch
+            ]
+            answers = cast(list[list[str]], self._move(keys=keys, args=[self._now(), json.dumps(asked)]))
+            decisions += [_decision(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
+        return decisions
 
     def undo(self, order_id: str, version: int, task_id: str) -> None:
         """Take back a movement of this task whose transition will not be stored."""
-        self._undo(keys=[decision_key(order_id, version)], args=[task_id])
+        self._undo(keys=[decision_key(order_id, version)], args=[task_id, event_id(order_id, version)])
+
+    def published(self, sent: Sequence[Sent]) -> None:
+        """Note on the holds of these events that they are on Kafka. Noting it again, or a repeat, changes nothing."""
+        holding = [(event, taken) for event in sent if (taken := [id_ for id_, n in event.takes.items() if n > 0])]
+        for batch in _chunks(holding, NOTE_ENTRIES, lambda entry: len(entry[1])):
+            told = [
+                [event.event_id, f"{event.topic}/{event.partition}", event.offset, event.at, taken]
+                for event, taken in batch
+            ]
+            self._note(args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, json.dumps(told)])
 
     def set_level(self, level: Level) -> bool:
-        """Store the level; return False where something newer is known."""
-        keys = [stock_key(level.product_id), f"product:{level.product_id}:level"]
-        args = [
-            "" if level.units is None else level.units,
-            "" if level.version is None else level.version,
-            level.at,
-            level.source,
-            level.offset,
-        ]
-        return bool(self._set(keys=keys, args=args))
+        """Store the level and settle what it includes; return False where something newer is known.
+
+        A level that is too old still settles what it names.
+        """
+        seen = {f"{topic}/{partition}": last for topic, of in level.seen.items() for partition, last in of.items()}
+        names = list(level.names)
+        newest, more, first = False, True, True
+        while first or more or names:
+            chunk, names = names[:NAMES], names[NAMES:]
+            args: list[str | float] = [
+                level.product_id,
+                _or_empty(level.units),
+                _or_empty(level.version),
+                level.at,
+                level.source,
+                level.offset,
+                _or_empty(level.counted_by),
+                _or_empty(level.read_at),
+                self._now(),
+                self._settle_ms if self._settle_ms < math.inf else "",
+                json.dumps(chunk),
+                json.dumps(seen),
+                int(first),
+            ]
+            newest, more = map(bool, cast(list[int], self._set(args=args)))
+            first = False
+        return newest
+
+    def settle_quiet(self, now_ms: int) -> int:
+        """Settle what was published before the last level of products that nothing was heard of since; return how many.
+
+        `now_ms` is the time up to which every level that Kafka has is known here (see tasks/levels_read.py).
+        """
+        if self._settle_ms == math.inf:
+            return 0
+        settled, quiet_since = 0, now_ms - self._settle_ms
+        for product in cast(list[str], self._client.zrangebyscore("stock:quiet", "-inf", quiet_since)):
+            more = True
+            while more:
+                count, more = cast(tuple[int, bool], self._settle_quiet(args=[product, quiet_since]))
+                settled += count
+        return settled
+
+    def _script(self, name: str) -> Script:
+        return self._client.register_script(_SHARED + (_HERE / f"{name}.lua").read_text())
+
+    def _now(self) -> int | str:
+        return self._clock() if self._clock else ""
+
+
+def _settle_ms() -> float:
+    chosen = settings()
+    return chosen.stock_settle_seconds * 1000 if chosen.stock_settle == "timed" else math.inf
+
+
+def _or_empty(value: int | None) -> int | str:
+    return "" if value is None else value
+
+
+def _chunks(entries: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
+    chunk: list[T] = []
+    total = 0
+    for entry in entries:
+        if chunk and total + max(1, size(entry)) > most:
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(entry)
+        total += max(1, size(entry))
+    if chunk:
+        yield chunk
+
+
+def _decision(movement: Movement, verdict: str, detail: str, decided_for: str) -> Decision:
+    problem: Problem | None = None
+    products = list(movement.takes)
+    if verdict == "forbidden":
+        problem = rejections.decode(detail)
+    elif verdict == "unknown":
+        problem = rejections.unknown_product([products[int(place) - 1] for place in detail.split(",")])
+    elif verdict == "short":
+        problem = rejections.insufficient_stock([_shortage(movement.takes, entry) for entry in detail.split(",")])
+    return Decision(problem, decided_for)
 
 
 def _shortage(takes: dict[str, int], entry: str) -> rejections.Shortage:

@@ -60,8 +60,7 @@ def create(write: Write, now: datetime, *, notify: bool | None = None) -> Transi
         "timeline": [],
         "outbox": [],
     }
-    _record(order, write, now, "created", notify=notify)
-    return Transition(order, dict(_units(items)))
+    return _record(order, dict(_units(items)), write, now, "created", notify=notify)
 
 
 def update(before: OrderDocument, write: Write, now: datetime) -> Transition | Problem:
@@ -79,15 +78,13 @@ def update(before: OrderDocument, write: Write, now: datetime) -> Transition | P
         after["items"] = _items(body["items"])
         after["total"] = _total(after["items"])
     changed = [key for key in (*body, "total") if cast("dict[str, Any]", after)[key] != before.get(key)]
-    _record(after, write, now, "updated", changed=changed)
-    return Transition(after, _movement(before, after))
+    return _record(after, _movement(before, after), write, now, "updated", changed=changed)
 
 
 def delete(before: OrderDocument, write: Write, now: datetime) -> Transition:
     """Return the order's tombstone; its status stays the last one before the delete."""
     after = cast(OrderDocument, {**before, "deletedAt": now})
-    _record(after, write, now, "deleted", changed=[])
-    return Transition(after, _movement(before, after))
+    return _record(after, _movement(before, after), write, now, "deleted", changed=[])
 
 
 def entry_of(order: OrderDocument, task_id: str) -> TimelineEntry | None:
@@ -95,15 +92,16 @@ def entry_of(order: OrderDocument, task_id: str) -> TimelineEntry | None:
     return next((entry for entry in order["timeline"] if entry["taskId"] == task_id), None)
 
 
-def _record(
+def _record(  # noqa: PLR0913
     order: OrderDocument,
+    takes: dict[str, int],
     write: Write,
     now: datetime,
     change: Change,
     *,
     changed: list[str] | None = None,
     notify: bool | None = None,
-) -> None:
+) -> Transition:
     """Give the order its next version, with the timeline entry and the event that go with it."""
     version = order["version"] = len(order["timeline"]) + 1
     order["updatedAt"] = now
@@ -120,8 +118,11 @@ def _record(
         event["changed"] = changed
     if notify is not None:
         event["notify"] = notify
+    if takes:
+        entry["takes"] = event["takes"] = takes
     order["timeline"] = [*order["timeline"], entry]
     order["outbox"] = [*order["outbox"], event]
+    return Transition(order, takes)
 
 
 def _items(items: list[dict[str, Any]]) -> list[ItemDocument]:

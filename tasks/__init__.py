@@ -1,6 +1,7 @@
 """The Celery application: `celery -A tasks worker -Q orders`, `celery -A tasks beat`, `celery -A tasks flower`."""
 
 import logging
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
@@ -9,8 +10,20 @@ from celery.signals import after_setup_logger, after_setup_task_logger
 from settings import settings
 from tasks import transport
 
+
+class OrderService(Celery):
+    """The application, with a worker of its own."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of `celery -A tasks worker`."""
+        from tasks.worker import Worker
+
+        return self.subclass_with_self(Worker)
+
+
 transport.register()
-app = Celery("order-service")
+app = OrderService("order-service")
 app.config_from_object("celeryconfig")
 
 

@@ -1,55 +1,38 @@
-"""`commit(writes) -> outcomes`: the one way in which orders change.
+"""`commit(writes) -> outcomes`: the one way in which orders change, one write or many together.
 
-Each step may be the last one before a crash, and the whole may run again, beside itself too:
-
-1. the order is read; a transition that carries this task's id means that the work is done;
-2. the stock is decided, once for `(orderId, version)`: a rerun gets the same answer;
-3. the order is stored in one atomic write, under the version it was read with;
-4. its event is sent, or stays in the outbox;
-5. the outcome is recorded, and the next write to the order is queued.
+The whole may be cut off after any step and run again, beside itself too: tasks/storing.py stores the orders, then their
+events are sent or stay in the outbox, then the outcomes are recorded, the messages acknowledged and the writes queued
+that waited for these.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
 
 from celery.states import READY_STATES
-from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from models import rejections, transitions
+from models import rejections
 from models.connections import orders, redis_client
 from models.customers import Customers
-from models.order import OrderDocument, OutboxEvent
+from models.order import OutboxEvent
 from models.stock import Stock
-from models.transitions import Transition, entry_of
 from models.writes import Outcome, Write
 from settings import settings
 from tasks import outbox
-from tasks.patience import TryLaterError, is_outage, persist
-from tasks.publisher import Publisher, publisher
+from tasks.outbox import Outbox
+from tasks.patience import persist
+from tasks.publisher import publisher
 from tasks.records import Records
+from tasks.storing import Done, Stores, store
 
 SERVER_TIMEOUT = 10.0
 """Seconds a worker waits for one answer of MongoDB or Redis before it tries again."""
 
+MAX_STARTS = 3
+"""At the third start of a redelivered write it is parked: whatever it does to workers, it did it twice alone."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything a commit changes, and its clock."""
-
-    orders: "Collection[OrderDocument]"
-    stock: Stock
-    customers: Customers
-    records: Records
-    publisher: Publisher
-    notifications_off: Literal["reject", "accept"]
-    clock: Callable[[], datetime]
 
 
 def now() -> datetime:
@@ -61,150 +44,87 @@ def now() -> datetime:
 def open_stores() -> Stores:
     """Return this process's stores; connections are opened at first use."""
     client = redis_client(SERVER_TIMEOUT)
+    collection, customers, stock = orders(SERVER_TIMEOUT), Customers(client), Stock(client)
     return Stores(
-        orders=orders(SERVER_TIMEOUT),
-        stock=Stock(client),
-        customers=Customers(client),
+        orders=collection,
+        stock=stock,
+        customers=customers,
         records=Records(client),
-        publisher=publisher(),
+        outbox=Outbox(collection, customers, stock, publisher(), client),
         notifications_off=settings().notifications_off,
         clock=now,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A write's outcome, with the events that its order has not sent."""
-
-    outcome: Outcome
-    unsent: list[OutboxEvent]
-
-
 def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
     """Carry out accepted writes, whatever servers do meanwhile; return their outcomes in the same order."""
-    return [_commit_one(write, stores) for write in writes]
+    outcomes: dict[int, Outcome] = {}
+    for group in _groups(writes):
+        ended = _commit_group([writes[place] for place in group], stores)
+        outcomes |= zip(group, ended, strict=True)
+    return [outcomes[place] for place in range(len(writes))]
 
 
-def _commit_one(write: Write, stores: Stores) -> Outcome:
-    done = persist(partial(_create if write.kind == "create" else _change, write, stores))
-    if done.unsent:
-        _send(write, done.unsent, stores)
-    persist(partial(stores.records.succeed, write, done.outcome))
-    return done.outcome
+def _groups(writes: Sequence[Write]) -> Iterator[list[int]]:
+    """Return the places of the writes, one of each order in a group: a message may be in a queue twice."""
+    left = list(range(len(writes)))
+    while left:
+        first: dict[str, int] = {}
+        for place in left:
+            first.setdefault(writes[place].order_id, place)
+        yield list(first.values())
+        taken = set(first.values())
+        left = [place for place in left if place not in taken]
 
 
-def _send(write: Write, unsent: list[OutboxEvent], stores: Stores) -> None:
+def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
+    """Commit writes to different orders; where one of them makes it fail, find out which by halves."""
     try:
-        outbox.send_now(stores.orders, stores.customers, stores.publisher, write.order_id, unsent)
+        done = persist(partial(store, writes, stores))
     except Exception as error:
-        # The order is stored, and its outbox holds the event: whatever this was, the write has not failed.
-        _log.warning("order %s: its event is left to the sweep: %s", write.order_id, type(error).__name__)
+        if len(writes) == 1:
+            _log.exception("write %s of order %s is parked", writes[0].task_id, writes[0].order_id)
+            return [park(writes[0], stores, f"it raised {type(error).__name__}")]
+        _log.warning("a group of %d is halved: %s", len(writes), type(error).__name__)
+        stores.counts["batches_halved"] += 1
+        middle = len(writes) // 2
+        return _commit_group(writes[:middle], stores) + _commit_group(writes[middle:], stores)
+    _announce(writes, done, stores)
+    ended = [(write, done[write.task_id].outcome) for write in writes]
+    persist(partial(stores.records.succeed, ended, dict(stores.counts)))
+    stores.counts.clear()
+    return [outcome for _, outcome in ended]
 
 
-def _create(write: Write, stores: Stores) -> _Done:
-    if (done := _done_before(stores.orders.find_one({"_id": write.order_id}), write)) is not None:
-        return done
-    forbid, notify = None, None
-    if not stores.customers.wants_notifications(write.body["userId"]):
-        if stores.notifications_off == "reject":
-            forbid = rejections.notifications_off(write.body["userId"])
-        else:
-            notify = False
-    made = transitions.create(write, stores.clock(), notify=notify)
-    decision = stores.stock.move(write.order_id, 1, write.task_id, made.takes, forbid=forbid)
-    if decision.problem:
-        return _rejected(write, decision.problem, version=1)
+def _announce(writes: Sequence[Write], done: dict[str, Done], stores: Stores) -> None:
+    """Send the events, each right after its commit; where something older of its order waits, the sweep sends both."""
+    events: list[tuple[str, OutboxEvent]] = [
+        (write.order_id, unsent[0]) for write in writes if len(unsent := done[write.task_id].unsent) == 1
+    ]
     try:
-        _store(stores, write, made, partial(stores.orders.insert_one, made.order))
-    except DuplicateKeyError:
-        # Another run of this task stored it since we looked, by the same decision on its stock.
-        done = _done_before(stores.orders.find_one({"_id": write.order_id}), write)
-        if done is None:
-            raise
-        return done
-    return _Done(Outcome(write.order_id, "created", version=1), made.order["outbox"])
+        outbox.send_now(stores.outbox, events)
+    except Exception as error:
+        # The orders are stored, and their outboxes hold the events: whatever this was, no write has failed.
+        _log.warning("%d events are left to the sweep: %s", len(events), type(error).__name__)
 
 
-def _change(write: Write, stores: Stores) -> _Done:
-    while True:
-        before = stores.orders.find_one({"_id": write.order_id})
-        if (done := _done_before(before, write)) is not None:
-            return done
-        # Only after the order was read: had a later write changed it by then, ours would be seen to have ended.
-        if (ended := stores.records.outcome(write.task_id)) is not None:
-            return _Done(ended, [])
-        if before is None or "deletedAt" in before:
-            return _rejected(write, rejections.not_found(write.order_id))
-        change = transitions.update if write.kind == "update" else transitions.delete
-        made = change(before, write, stores.clock())
-        if not isinstance(made, Transition):
-            return _rejected(write, made)
-        version = made.order["version"]
-        if (problem := _take(write, made, stores)) is not None:
-            return _rejected(write, problem, version=version)
-        if _replace(before, write, made, stores):
-            entry = made.order["timeline"][-1]
-            return _Done(Outcome(write.order_id, entry["change"], version=version), made.order["outbox"])
+def park(write: Write, stores: Stores, reason: str, starts: int = 1) -> Outcome:
+    """Put a write that can't be carried out aside for an operator."""
+    problem = rejections.parked(reason)
+    persist(partial(stores.records.park, write, problem, reason, starts))
+    return Outcome(write.order_id, "parked", problem)
 
 
-def _replace(before: OrderDocument, write: Write, made: Transition, stores: Stores) -> bool:
-    """Store a changed order under the version it was read with; False where somebody was quicker."""
-    unchanged = {"_id": write.order_id, "version": before["version"], "timeline.taskId": {"$ne": write.task_id}}
-    update = partial(stores.orders.update_one, unchanged, _difference(before, made.order))
-    if _store(stores, write, made, update).matched_count:
-        return True
-    stored = stores.orders.find_one({"_id": write.order_id})
-    if stored is None or entry_of(stored, write.task_id) is None:
-        # Another run of this task would have stored it by the same movement; this was somebody else.
-        stores.stock.undo(write.order_id, made.order["version"], write.task_id)
-    return False
-
-
-def _take(write: Write, made: Transition, stores: Stores) -> rejections.Problem | None:
-    """Move the stock of a changed order; return why not."""
-    if not made.takes:
-        return None
-    version = made.order["version"]
-    decision = stores.stock.move(write.order_id, version, write.task_id, made.takes)
-    if decision.task_id == write.task_id:
-        return decision.problem
-    holder = stores.records.find(decision.task_id)
-    if holder is None or holder["status"] in READY_STATES:
-        # It ended (revoked, say) after it had moved stock for a version that it never stored.
-        stores.stock.undo(write.order_id, version, decision.task_id)
-    raise TryLaterError("the stock of this version was decided for another write")
-
-
-def _store(stores: Stores, write: Write, made: Transition, store: Callable[[], Any]) -> Any:
-    """Store a transition; where MongoDB refuses it for good, its stock goes back."""
-    try:
-        return store()
-    except DuplicateKeyError:
-        raise
-    except PyMongoError as error:
-        if not is_outage(error):
-            stores.stock.undo(write.order_id, made.order["version"], write.task_id)
-        raise
-
-
-def _done_before(stored: OrderDocument | None, write: Write) -> _Done | None:
-    """Return the outcome recorded in the order, where this task has changed it before."""
-    entry = entry_of(stored, write.task_id) if stored else None
-    if stored is None or entry is None:
-        return None
-    _log.info("order %s: version %d was stored before", write.order_id, entry["version"])
-    return _Done(Outcome(write.order_id, entry["change"], version=entry["version"]), stored["outbox"])
-
-
-def _rejected(write: Write, problem: rejections.Problem, version: int = 0) -> _Done:
-    return _Done(Outcome(write.order_id, "rejected", problem, version), [])
-
-
-def _difference(before: OrderDocument, after: OrderDocument) -> dict[str, Any]:
-    """Return the MongoDB update between two states; the outbox is added to, never replaced: a sweep may empty it."""
-    old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
-    appended = ("timeline", "outbox")
-    return {
-        "$set": {key: new[key] for key in new if key not in appended and new[key] != old.get(key)},
-        "$push": {key: new[key][-1] for key in appended},
-    }
+def start_again(write: Write, stores: Stores) -> Outcome:
+    """Carry out a write that was taken before and never ended: by itself, and only so often."""
+    ended = persist(partial(stores.records.find, write.task_id))
+    if ended is not None and ended["status"] in READY_STATES:
+        persist(partial(stores.records.acknowledge, write))
+        result = ended["result"] or {}
+        return Outcome(write.order_id, result.get("outcome", "rejected"), result.get("problem") or ended.get("problem"))
+    stores.counts["writes_alone"] += 1
+    starts = persist(partial(stores.records.count_start, write.task_id))
+    if starts >= MAX_STARTS:
+        _log.error("write %s of order %s is parked: it has ended %d workers", write.task_id, write.order_id, starts - 1)
+        return park(write, stores, f"it was started {starts - 1} times and never ended", starts)
+    return commit([write], stores)[0]

@@ -5,9 +5,14 @@ local known = redis.call('GET', KEYS[1])
 if not known then
   return 0
 end
-local status = cjson.decode(known).status
-if status == 'SUCCESS' or status == 'FAILURE' or status == 'REVOKED' then
+known = cjson.decode(known)
+if known.status == 'SUCCESS' or known.status == 'FAILURE' or known.status == 'REVOKED' then
   return 0
 end
-redis.call('SET', KEYS[1], ARGV[1])
+local text = ARGV[1]
+if known.idempotency then
+  -- Spliced in: cjson would write the record's empty list as an object.
+  text = '{"idempotency": "' .. known.idempotency .. '", ' .. string.sub(text, 2)
+end
+redis.call('SET', KEYS[1], text)
 return 1

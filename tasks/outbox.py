@@ -1,85 +1,194 @@
 """The outbox: an order's events stay in its document until Kafka has confirmed them.
 
-They are sent right after the commit; what is left (Kafka was away, a worker died) the sweep finds, order by order,
-whole and in order.
+They are sent right after the commit, all of a group together; what is left (Kafka was away, a worker died) the sweep
+finds, leases, and sends whole and in order per order.
 """
 
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import redis
+from confluent_kafka import KafkaError
 from pymongo import ASCENDING, WriteConcern
 from pymongo.collection import Collection
 
 from models.customers import Customers
+from models.ids import new_id
 from models.order import OrderDocument, OutboxEvent
+from models.representations import timestamp
+from models.stock import Sent, Stock
 from tasks.events import order_event
-from tasks.publisher import DELIVERY_TIMEOUT, Publisher
+from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Publisher
+from tasks.transport.scripts import COUNTS
 
 SEND_NOW_TIMEOUT = 1.0
-"""Seconds a commit waits for Kafka before it leaves the event to the sweep."""
+"""Seconds a commit waits for Kafka before it leaves its events to the sweep."""
 
 SWEEP_TIMEOUT = 10.0
-"""Seconds a sweep waits for the events of one order."""
+"""Seconds a sweep waits for the reports of one round of events."""
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=60)
 """How long one sweep has an order's outbox for itself."""
+
+AGAIN = timedelta(seconds=5)
+"""How long after a sweep's start what it could not send may be tried again."""
 
 SETTLED_AFTER = timedelta(seconds=2 * DELIVERY_TIMEOUT)
 """An event older than this is in no producer's hands any more."""
 
-SWEEP_LIMIT = 1000
-"""Orders that one sweep sends at the most; the next one goes on."""
+SWEEP_LIMIT = 500
+"""Orders that one sweep leases at a time."""
+
+STATE_KEY = "outbox:state"
+"""Hash in Redis: how many orders have something to send (`depth`), since when (`oldest`), and when that was seen."""
+
+_NEVER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+"""What Kafka says of an event that it will not take tomorrow either."""
+
+_log = logging.getLogger(__name__)
+
+Unsent = tuple[str, OutboxEvent]
+"""An order's id and one of its events."""
 
 
-def send_now(
-    orders: "Collection[OrderDocument]",
-    customers: Customers,
-    publisher: Publisher,
-    order_id: str,
-    events: list[OutboxEvent],
-) -> None:
-    """Send the one event a commit has just stored; where something older still waits, the sweep sends both in order."""
-    if len(events) == 1:
-        _send(orders, customers, publisher, order_id, events, SEND_NOW_TIMEOUT)
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The outboxes of all orders, and what sending takes."""
+
+    orders: "Collection[OrderDocument]"
+    customers: Customers
+    stock: Stock
+    publisher: Publisher
+    client: "redis.Redis"
 
 
-def sweep(
-    orders: "Collection[OrderDocument]", customers: Customers, publisher: Publisher, now: datetime
-) -> tuple[int, int]:
-    """Send what is left in outboxes, oldest first; return how many events were sent, and how many could not be."""
-    sent = left = 0
-    due = {"outbox.at": {"$lt": now - SETTLED_AFTER}}
-    free = {"$or": [{"outboxLease": {"$exists": False}}, {"outboxLease": {"$lt": now}}]}
-    for _ in range(SWEEP_LIMIT):
-        order = orders.find_one_and_update(
-            due | free, {"$set": {"outboxLease": now + LEASE}}, sort=[("outbox.at", ASCENDING)]
-        )
-        if order is None:
+@dataclass(slots=True)
+class Swept:
+    """How many events a sweep has sent, parked, and had to leave."""
+
+    sent: int = 0
+    parked: int = 0
+    left: int = 0
+
+
+def send_now(box: Outbox, events: Sequence[Unsent]) -> None:
+    """Send the events that commits have just stored, at most one an order, unless Kafka was away a moment ago."""
+    if events and not box.publisher.resting:
+        _send(box, events, SEND_NOW_TIMEOUT)
+
+
+def sweep(box: Outbox, now: datetime) -> Swept:
+    """Send what is left in outboxes, oldest first, until there is nothing more or Kafka takes nothing."""
+    swept = Swept()
+    while orders := _lease(box, now):
+        before = swept.sent + swept.parked
+        _sweep_some(box, orders, now, swept)
+        if swept.sent + swept.parked == before:
             break
-        delivered = _send(orders, customers, publisher, order["_id"], order["outbox"], SWEEP_TIMEOUT)
-        sent += delivered
-        left += len(order["outbox"]) - delivered
-        if delivered < len(order["outbox"]):
-            orders.update_one({"_id": order["_id"]}, {"$unset": {"outboxLease": 1}})
-            break  # Kafka is away: the rest would only wait as long each
-    return sent, left
+    _note_state(box, now, swept)
+    return swept
 
 
-def _send(
-    orders: "Collection[OrderDocument]",
-    customers: Customers,
-    publisher: Publisher,
-    order_id: str,
-    events: list[OutboxEvent],
-    timeout: float,
-) -> int:
-    email = customers.email(events[0]["order"]["userId"])
-    reports = publisher.deliver([order_event(event, order_id, email) for event in events], timeout)
-    # Up to the first that failed: removing a later one would let it overtake the earlier on the next sweep.
-    count = reports.index(False) if False in reports else len(reports)
-    if count:
-        sent = [event["id"] for event in events[:count]]
-        # Losing this write costs one repeat with the same ce_id, so it need not wait for the journal.
-        relaxed = orders.with_options(write_concern=WriteConcern(w=1, j=False))
-        removal = {"$pull": {"outbox": {"id": {"$in": sent}}}, "$unset": {"outboxLease": 1}}
-        relaxed.update_one({"_id": order_id}, removal)
-    return count
+def _lease(box: Outbox, now: datetime) -> list[OrderDocument]:
+    """Lease the orders that have waited longest; nobody else sends for them meanwhile."""
+    due = {"outbox.at": {"$lt": now - SETTLED_AFTER}}
+    free = {"$or": [{"outboxLease.until": {"$exists": False}}, {"outboxLease.until": {"$lt": now}}]}
+    oldest = box.orders.find(due | free, {"_id": 1}, sort=[("outbox.at", ASCENDING)], limit=SWEEP_LIMIT)
+    ids = {"_id": {"$in": [order["_id"] for order in oldest]}}
+    lease = {"by": new_id(), "until": now + LEASE}
+    box.orders.update_many(ids | due | free, {"$set": {"outboxLease": lease}})
+    return list(box.orders.find(ids | {"outboxLease.by": lease["by"]}, {"outbox": 1}, sort=[("outbox.at", ASCENDING)]))
+
+
+def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swept: Swept) -> None:
+    """Send in rounds, one event of each order at a time: an order's next one only when the one before has arrived."""
+    waiting = {order["_id"]: list(order["outbox"]) for order in orders}
+    stuck: set[str] = set()
+    while heads := [(order_id, events[0]) for order_id, events in waiting.items() if events]:
+        outcomes = _send(box, heads, SWEEP_TIMEOUT)
+        for (order_id, event), outcome in zip(heads, outcomes, strict=True):
+            if isinstance(outcome, Delivery):
+                swept.sent += 1
+                waiting[order_id].pop(0)
+            elif isinstance(outcome, str):
+                _park(box, order_id, event, outcome)
+                swept.parked += 1
+                waiting[order_id].pop(0)
+            else:
+                stuck.add(order_id)
+                swept.left += len(waiting.pop(order_id))
+    # Not at once, or they would be all that this sweep ever leases.
+    box.orders.update_many({"_id": {"$in": list(stuck)}}, {"$set": {"outboxLease.until": now + AGAIN}})
+
+
+def _send(box: Outbox, unsent: Sequence[Unsent], timeout: float) -> list[Delivery | str | None]:
+    """Send events of different orders; return for each its report, why it never can be sent, or None."""
+    emails = box.customers.emails(user for _, event in unsent if isinstance(user := event["order"].get("userId"), str))
+    outcomes: list[Delivery | str | None] = [None] * len(unsent)
+    messages, places = [], []
+    for place, (order_id, event) in enumerate(unsent):
+        try:
+            messages.append(order_event(event, order_id, emails.get(event["order"]["userId"])))
+            places.append(place)
+        except (TypeError, ValueError, KeyError) as error:
+            outcomes[place] = f"it can't be written as JSON: {type(error).__name__}"
+    for place, report in zip(places, box.publisher.deliver(messages, timeout), strict=True):
+        if isinstance(report, KafkaError):
+            outcomes[place] = report.name() if report.code() in _NEVER else None
+        else:
+            outcomes[place] = report
+    _confirmed(
+        box, [(each, outcome) for each, outcome in zip(unsent, outcomes, strict=True) if isinstance(outcome, Delivery)]
+    )
+    return outcomes
+
+
+def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
+    """Note on the stock's holds that their events are on Kafka, then take the events out of their outboxes.
+
+    In this order: an event that is not in an outbox any more would leave its hold unpublished for good, while losing
+    the second step costs one repeat with the same `ce_id`.
+    """
+    if sent:
+        box.stock.published(
+            [
+                Sent(event["id"], event["takes"], event["topic"], report.partition, report.offset, report.at)
+                for (_, event), report in sent
+                if event.get("takes")
+            ]
+        )
+        relaxed = box.orders.with_options(write_concern=WriteConcern(w=1, j=False))
+        relaxed.update_many(
+            {"_id": {"$in": [order_id for (order_id, _), _ in sent]}},
+            {
+                "$pull": {"outbox": {"id": {"$in": [event["id"] for (_, event), _ in sent]}}},
+                "$unset": {"outboxLease": 1},
+                "$max": {"publishedAt": datetime.fromtimestamp(max(report.at for _, report in sent) / 1000, UTC)},
+            },
+        )
+
+
+def _park(box: Outbox, order_id: str, event: OutboxEvent, reason: str) -> None:
+    """Put an event aside that can't be sent, so that the order's later ones go on."""
+    _log.error("event %s can't be sent and is parked in its order: %s", event["id"], reason)
+    aside = {"id": event["id"], "reason": reason, "event": event}
+    change = {"$pull": {"outbox": {"id": event["id"]}}, "$push": {"parkedEvents": aside}}
+    box.orders.update_one({"_id": order_id, "outbox.id": event["id"]}, change)
+
+
+def _note_state(box: Outbox, now: datetime, swept: Swept) -> None:
+    unsent = {"outbox.at": {"$exists": True}}
+    oldest = box.orders.find_one(unsent, {"outbox.at": 1}, sort=[("outbox.at", ASCENDING)])
+    state: dict[Any, Any] = {
+        "depth": box.orders.count_documents(unsent),
+        "oldest": timestamp(min(event["at"] for event in oldest["outbox"])) if oldest else "",
+        "at": timestamp(now),
+    }
+    with box.client.pipeline(transaction=True) as pipeline:
+        pipeline.hset(STATE_KEY, mapping=state)
+        pipeline.hincrby(COUNTS, "events_swept", swept.sent)
+        pipeline.hincrby(COUNTS, "events_parked", swept.parked)
+        pipeline.execute()

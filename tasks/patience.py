@@ -4,14 +4,22 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import redis
-from pymongo.errors import AutoReconnect, ExecutionTimeout, PyMongoError, WriteConcernError
+from pymongo.errors import AutoReconnect, BulkWriteError, ExecutionTimeout, PyMongoError, WriteConcernError
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 """Seconds between two tries: doubled from the first to the longest, each between half and all of it."""
+
+DUPLICATE_KEY = 11000
+
+_TRANSIENT = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+"""What MongoDB's retryable writes specification calls a retryable error.
+
+https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
+"""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -25,6 +33,8 @@ def is_outage(error: Exception) -> bool:
     """Tell whether a server was away, hung, full or being replaced, so that the same call may succeed later."""
     if isinstance(error, PyMongoError) and error.timeout:
         return True
+    if isinstance(error, BulkWriteError):
+        return _was_interrupted(error)
     return isinstance(
         error,
         (
@@ -38,6 +48,13 @@ def is_outage(error: Exception) -> bool:
             redis.OutOfMemoryError,
         ),
     )
+
+
+def _was_interrupted(error: BulkWriteError) -> bool:
+    """Tell whether a bulk write failed only for what a new primary, or one that is ready again, will do."""
+    details = cast("dict[str, list[dict[str, Any]]]", error.details)
+    codes = {each["code"] for each in details["writeErrors"]} - {DUPLICATE_KEY}
+    return codes <= _TRANSIENT if codes else bool(details["writeConcernErrors"])
 
 
 def persist(work: Callable[[], T]) -> T:

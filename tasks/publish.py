@@ -7,13 +7,14 @@ from models.connections import orders, redis_client
 from models.customers import Customers
 from models.order import make_indexes
 from models.representations import PROJECTION
+from models.stock import Stock
 from settings import settings
 from tasks import app, outbox
 from tasks.commit import SERVER_TIMEOUT, now
 from tasks.events import MAX_USER_ORDERS, UserOrders, user_orders_event
 from tasks.orders import DiscreetTask
 from tasks.patience import TryLaterError, persist
-from tasks.publisher import DELIVERY_TIMEOUT, publisher
+from tasks.publisher import DELIVERY_TIMEOUT, Delivery, publisher
 from tasks.topics import MissingTopicsError, make_topics
 
 _log = logging.getLogger(__name__)
@@ -29,9 +30,9 @@ def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["lo
         collection = orders(SERVER_TIMEOUT)
         newest = list(collection.find(mine, PROJECTION, sort=[("_id", -1)], limit=MAX_USER_ORDERS))
         total = len(newest) if len(newest) < MAX_USER_ORDERS else collection.count_documents(mine)
-        email = Customers(redis_client(SERVER_TIMEOUT)).email(user_id)
+        email = Customers(redis_client(SERVER_TIMEOUT)).emails([user_id]).get(user_id)
         event = user_orders_event(UserOrders(user_id, total, reason), newest, email, task_id, now())
-        if publisher().deliver([event], DELIVERY_TIMEOUT) != [True]:
+        if not isinstance(publisher().deliver([event], DELIVERY_TIMEOUT)[0], Delivery):
             raise TryLaterError("Kafka has not confirmed a user's orders")
 
     persist(publish)
@@ -40,10 +41,11 @@ def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["lo
 @app.task(name="sweep_outbox", ignore_result=True)
 def sweep_outbox() -> None:
     """Send the events that could not be sent right after their commit."""
-    customers = Customers(redis_client(SERVER_TIMEOUT))
-    sent, left = outbox.sweep(orders(SERVER_TIMEOUT), customers, publisher(), now())
-    if sent or left:
-        _log.warning("outbox: %d events sent late, %d not yet", sent, left)
+    client = redis_client(SERVER_TIMEOUT)
+    box = outbox.Outbox(orders(SERVER_TIMEOUT), Customers(client), Stock(client), publisher(), client)
+    swept = outbox.sweep(box, now())
+    if swept.sent or swept.left or swept.parked:
+        _log.warning("outbox: %d events sent late, %d parked, %d not yet", swept.sent, swept.parked, swept.left)
 
 
 @app.task(name="prepare_stores", ignore_result=True)

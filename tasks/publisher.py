@@ -5,14 +5,18 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import cast
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from settings import settings
 
 DELIVERY_TIMEOUT = 5.0
 """Seconds after which the producer itself gives an event up; the outbox's sweep looks only at older ones."""
+
+REST = 5.0
+"""Seconds for which commits leave their events to the sweep after Kafka said nothing."""
 
 MAX_BYTES = 1_000_000
 """Largest message that is sent; the default of Kafka's clients."""
@@ -30,6 +34,15 @@ class Event:
     headers: tuple[tuple[str, bytes | None], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery report: where on its topic the event is, and when the report arrived (milliseconds since 1970)."""
+
+    partition: int
+    offset: int
+    at: int
+
+
 class Publisher:
     """A producer whose `deliver` says which events have arrived.
 
@@ -37,6 +50,7 @@ class Publisher:
     """
 
     def __init__(self, brokers: str, give_up_after: float = DELIVERY_TIMEOUT, max_bytes: int = MAX_BYTES) -> None:
+        self._rest_until = 0.0
         self._producer = Producer(
             {
                 "bootstrap.servers": brokers,
@@ -50,30 +64,38 @@ class Publisher:
             logger=_log,
         )
 
-    def deliver(self, events: Sequence[Event], timeout: float) -> list[bool]:
-        """Send the events in this order; return for each whether its delivery report came within `timeout` seconds."""
-        delivered = [False] * len(events)
+    def deliver(self, events: Sequence[Event], timeout: float) -> list[Delivery | KafkaError | None]:
+        """Send the events in this order.
+
+        Return for each its delivery report; or why Kafka did not take it; or None where neither came within `timeout`
+        seconds.
+        """
+        outcomes: list[Delivery | KafkaError | None] = [None] * len(events)
         reported = 0
 
-        def report(place: int, error: object) -> None:
+        def report(place: int, error: KafkaError | None, message: Message | None = None) -> None:
             nonlocal reported
             reported += 1
-            delivered[place] = error is None
-            if error is not None:
+            if error is None and message is not None:
+                outcomes[place] = Delivery(cast(int, message.partition()), cast(int, message.offset()), _now_ms())
+            elif error is not None:
+                outcomes[place] = error
                 # Without its key: a dead letter's may be anything, an e-mail too.
                 _log.warning("a message to %s was not delivered: %s", events[place].topic, error)
 
         for place, event in enumerate(events):
-
-            def on_delivery(error: object, _: Message, place: int = place) -> None:
-                report(place, error)
-
             try:
                 self._producer.produce(
-                    event.topic, event.value, event.key, headers=list(event.headers), on_delivery=on_delivery
+                    event.topic,
+                    event.value,
+                    event.key,
+                    headers=list(event.headers),
+                    on_delivery=partial(report, place),
                 )
-            except (BufferError, KafkaException) as error:
-                report(place, error)
+            except KafkaException as error:
+                report(place, error.args[0])
+            except BufferError:
+                report(place, KafkaError(KafkaError._QUEUE_FULL))
         deadline = time.monotonic() + timeout
         while reported < len(events) and (left := deadline - time.monotonic()) > 0:
             try:
@@ -82,7 +104,19 @@ class Publisher:
                 # A worker that ends raises SystemExit here; confluent-kafka garbles it where it logs (its issue 1708),
                 # and Celery would take the garbled one for a failure and acknowledge the task.
                 raise SystemExit from error
-        return list(delivered)
+        if events:
+            away = all(outcome is None for outcome in outcomes)
+            self._rest_until = time.monotonic() + REST if away else 0.0
+        return list(outcomes)
+
+    @property
+    def resting(self) -> bool:
+        """Tell whether Kafka said nothing at all a moment ago, so that it is not worth waiting for it again."""
+        return time.monotonic() < self._rest_until
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @cache

@@ -5,6 +5,8 @@ A record has no end until its write has one; from then on it lives for a day. Th
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -18,16 +20,26 @@ from models.connections import redis_client
 from models.representations import timestamp
 from models.stock import decision_key
 from models.writes import Outcome, Write
+from tasks.transport.scripts import COUNTS
 
 QUEUED = "QUEUED"
 """Accepted and not started: the one state that Celery has no name for."""
 
 QUEUE = "orders"
+UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
+"""Where kombu keeps what workers have in hand."""
+
+UNSTORED = "stock:ended"
+"""The set of writes that ended without storing a transition (tasks/unstored.py)."""
+
+PARKED = "parked"
+"""The hash of messages that wait for an operator, by task."""
+
 LIFETIME = 24 * 3600
 """How long records live from a write's end, in seconds."""
 
 _HERE = Path(__file__).parent
-_END, _MARK = ((_HERE / f"{name}.lua").read_text() for name in ("end_write", "mark_write"))
+_END, _MARK = ((_HERE / f"{name}.lua").read_text() for name in ("end_writes", "mark_write"))
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +67,17 @@ def order_keys(order_id: str) -> list[str]:
     return [f"order:{order_id}:last", f"order:{order_id}:waiting"]
 
 
+def starts_key(task_id: str) -> str:
+    """Return the key that counts how often a redelivered write was started."""
+    return f"task:{task_id}:starts"
+
+
+def parked_entry(message: Mapping[str, Any], queue: str, reason: str, starts: int) -> str:
+    """Return what is kept of a parked message."""
+    at = timestamp(datetime.now(UTC))
+    return json.dumps({"message": json.dumps(message), "queue": queue, "reason": reason, "at": at, "starts": starts})
+
+
 def new_record(status: str, task_id: str, order_id: str, accepted_at: str, result: Any = None) -> Record:
     """Return a record in this state; its time of end is now where the state is a final one."""
     ended = status in states.READY_STATES
@@ -80,32 +103,79 @@ class Records:
 
     def find(self, task_id: str) -> Record | None:
         """Return the record of an accepted write, None where there is none (any more)."""
-        text = cast("str | None", self._client.get(record_key(task_id)))
-        return None if text is None else cast(Record, json.loads(text))
+        return self.find_all([task_id]).get(task_id)
 
-    def outcome(self, task_id: str) -> Outcome | None:
-        """Return how the write ended, None where it has not."""
-        record = self.find(task_id)
-        if record is None or record["status"] != states.SUCCESS:
-            return None
-        result = record["result"]
-        return Outcome(result["orderId"], result["outcome"], result["problem"])
+    def find_all(self, task_ids: Sequence[str]) -> dict[str, Record]:
+        """Return the records of these writes, as far as there are any."""
+        if not task_ids:
+            return {}
+        texts = cast("list[str | None]", self._client.mget([record_key(task_id) for task_id in task_ids]))
+        return {task_id: json.loads(text) for task_id, text in zip(task_ids, texts, strict=True) if text is not None}
 
     def mark(self, record: Record) -> None:
         """Note how far a write has come."""
         self._mark(keys=[record_key(record["task_id"])], args=[json.dumps(record)])
 
-    def succeed(self, write: Write, outcome: Outcome) -> None:
-        """End a write with its outcome, and queue the write that waited for it."""
-        accepted_at = timestamp(write.accepted_at)
-        record = new_record(states.SUCCESS, write.task_id, write.order_id, accepted_at, outcome.as_result())
-        self.end(record, decided_version=outcome.version)
+    def count_start(self, task_id: str) -> int:
+        """Count that this write is about to be carried out by itself; return how often that was so."""
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.incr(starts_key(task_id))
+            pipeline.expire(starts_key(task_id), LIFETIME)
+            return int(pipeline.execute()[0])
 
-    def end(self, record: Record, decided_version: int = 0) -> None:
-        """End a write with this record; what was decided about the stock of `decided_version` is forgotten with it."""
-        order_id = record["order_id"]
-        keys = [record_key(record["task_id"]), *order_keys(order_id), QUEUE, decision_key(order_id, decided_version)]
-        self._end(keys=keys, args=[record["task_id"], json.dumps(record), LIFETIME])
+    def acknowledge(self, write: Write) -> None:
+        """Drop the message of a write that has ended before."""
+        if write.delivery_tag is not None:
+            with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.hdel(UNACKED, write.delivery_tag)
+                pipeline.zrem(UNACKED_INDEX, write.delivery_tag)
+                pipeline.execute()
+
+    def succeed(self, outcomes: Sequence[tuple[Write, Outcome]], counts: Mapping[str, int]) -> None:
+        """End writes with their outcomes, acknowledge their messages, and queue the writes that waited for them."""
+        self.end([_ending(write, outcome) for write, outcome in outcomes], counts)
+
+    def park(self, write: Write, problem: rejections.Problem, reason: str, starts: int) -> None:
+        """End a write as FAILURE and keep its message for an operator; its stock stays taken."""
+        record = new_record(states.FAILURE, write.task_id, write.order_id, timestamp(write.accepted_at))
+        record["problem"] = problem
+        held = cast("str | None", self._client.hget(UNACKED, write.delivery_tag)) if write.delivery_tag else None
+        if held is not None:
+            entry = parked_entry(json.loads(held)[0], QUEUE, reason, starts)
+            # First the copy: with it alone the write is parked and runs again, without it it would be lost.
+            self._client.hset(PARKED, write.task_id, entry)
+        self.end([Ending(record, tag=write.delivery_tag)], {"writes_parked": 1})
+
+    def end(self, endings: Sequence["Ending"], counts: Mapping[str, int] | None = None) -> None:
+        """End writes, all of them or none; what was decided about their stock is forgotten with their records."""
+        keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS, UNSTORED]
+        args: list[str | int] = [LIFETIME, json.dumps(counts or {})]
+        for ending in endings:
+            record = ending.record
+            order_id = record["order_id"]
+            keys += [record_key(record["task_id"]), *order_keys(order_id), decision_key(order_id, ending.version)]
+            unstored = f"{order_id} {record['task_id']}" if ending.unstored else ""
+            args += [record["task_id"], json.dumps(record), ending.tag or "", unstored]
+        self._end(keys=keys, args=args)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a write ends: its final record, the version its stock was decided for, and its message.
+
+    `unstored` says that it may have moved stock for a transition that nobody will store.
+    """
+
+    record: Record
+    version: int = 0
+    tag: str | None = None
+    unstored: bool = False
+
+
+def _ending(write: Write, outcome: Outcome) -> Ending:
+    accepted_at = timestamp(write.accepted_at)
+    record = new_record(states.SUCCESS, write.task_id, write.order_id, accepted_at, outcome.as_result())
+    return Ending(record, outcome.version, write.delivery_tag)
 
 
 class RecordBackend(RedisBackend):
@@ -131,7 +201,7 @@ class RecordBackend(RedisBackend):
         records = Records(redis_client(self.connection_timeout))
         if state in states.READY_STATES:
             record["problem"] = rejections.revoked() if state == states.REVOKED else rejections.failed()
-            records.end(record)
+            records.end([Ending(record, unstored=True)])
             return result
         try:
             records.mark(record)

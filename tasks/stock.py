@@ -1,21 +1,39 @@
-"""The task that stores stock levels."""
+"""The tasks of the stock ledger: levels as they come, and what beat tidies up."""
 
 import logging
+from typing import Any
 
-from models.connections import redis_client
+from models.connections import orders, redis_client
 from models.stock import Level, Stock
-from tasks import app
-from tasks.commit import SERVER_TIMEOUT
+from settings import settings
+from tasks import app, levels_read, unstored
+from tasks.commit import SERVER_TIMEOUT, now
 from tasks.patience import persist
 
 _log = logging.getLogger(__name__)
 
 
 @app.task(name="set_stock_level", ignore_result=True)
-def set_stock_level(
-    *, product_id: str, units: int | None, version: int | None, at: int, source: str, offset: int
-) -> None:
-    """Store a product's level, or remove the product (`units` None), unless something newer is known."""
-    level = Level(product_id, units, version, at, source, offset)
+def set_stock_level(**told: Any) -> None:
+    """Store a product's level (the fields of `Level`), unless something newer is known; settle what it includes."""
+    level = Level(**told)
     if not persist(lambda: Stock(redis_client(SERVER_TIMEOUT)).set_level(level)):
-        _log.info("product %s: a level of %d is superseded", product_id, at)
+        _log.info("product %s: a level of %d is superseded", level.product_id, level.at)
+
+
+@app.task(name="settle_quiet_products", ignore_result=True)
+def settle_quiet_products() -> None:
+    """Settle the holds of products whose level is the last word, as far as all levels are known here."""
+    if settings().stock_settle == "named":
+        return
+    client = redis_client(SERVER_TIMEOUT)
+    read_until = levels_read.until(client, settings().kafka_broker, settings().kafka_group, now())
+    if read_until is not None and (settled := Stock(client).settle_quiet(read_until)):
+        _log.info("quiet products: %d holds settled", settled)
+
+
+@app.task(name="undo_unstored_movements", ignore_result=True)
+def undo_unstored_movements() -> None:
+    """Give back what tasks took that have ended without storing their transition."""
+    client = redis_client(SERVER_TIMEOUT)
+    unstored.undo(client, Stock(client), orders(SERVER_TIMEOUT))

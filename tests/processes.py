@@ -101,7 +101,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         """Return the whole environment of a process."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        ours = {**self.servers.environment(), "PORT": str(self.port), "REMAP_SIGTERM": "SIGQUIT"}
+        ours = {**self.servers.environment(), "PORT": str(self.port)}
         return {**inherited, **ours, **self.settings}
 
     def start(self, name: str, *command: str) -> Child:

@@ -20,6 +20,10 @@ A_BODY = b'{"userId":"u","productId":"none","quantity":1}'
 LARGE = b" " * (256 * 1024 + 1)
 NOBODY = "01a00000-0000-7000-8000-000000000000"
 
+# What makes an answer that depends on a header.
+HEADERS = {304: {"If-None-Match": '"1"'}, 412: {"If-Match": '"9"'}}
+NO_KEY = {"Idempotency-Key": "two words"}
+
 # method, path in the document, path called, body, its type, status
 CALLS: list[tuple[str, str, str, bytes | None, str, int]] = [
     ("post", "/order/create", "/order/create", A_BODY, JSON, 202),
@@ -35,11 +39,14 @@ CALLS: list[tuple[str, str, str, bytes | None, str, int]] = [
     ("put", "/order/{id}", "/order/{order}", b'{"note":"second"}', JSON, 202),
     ("put", "/order/{id}", "/order/{order}", b"{", JSON, 400),
     ("put", "/order/{id}", f"/order/{NOBODY}", b'{"note":"second"}', JSON, 404),
+    ("put", "/order/{id}", "/order/{order}", b'{"note":"second"}', JSON, 412),
     ("put", "/order/{id}", "/order/{order}", LARGE, JSON, 413),
     ("put", "/order/{id}", "/order/{order}", b"{}", "text/plain", 415),
     ("put", "/order/{id}", "/order/{order}", b"{}", JSON, 422),
     ("delete", "/order/{id}", "/order/{order}", None, "", 202),
+    ("delete", "/order/{id}", "/order/{order}", None, "", 400),
     ("delete", "/order/{id}", f"/order/{NOBODY}", None, "", 404),
+    ("delete", "/order/{id}", "/order/{order}", None, "", 412),
     ("get", "/orders/{orderId}", "/orders/{order}", None, "", 200),
     ("get", "/orders/{orderId}", "/orders/{order}", None, "", 304),
     ("get", "/orders/{orderId}", f"/orders/{NOBODY}", None, "", 404),
@@ -116,8 +123,7 @@ def test_an_answer_is_what_the_document_says(
 ) -> None:
     method, path, called, body, content_type, status = call
     headers = {"Content-Type": content_type} if body is not None else {}
-    if status == 304:
-        headers["If-None-Match"] = '"1"'
+    headers |= HEADERS.get(status, {}) if (method, status) != ("delete", 400) else NO_KEY
 
     answer = api.call(
         method.upper(), called.format(order=order["orderId"], user=order["userId"]), data=body, headers=headers
@@ -177,6 +183,20 @@ def test_a_body_is_valid_by_the_document_where_the_service_takes_it(
 
     assert (answer.status_code != 422) == valid
     assert fits(described, {"$ref": f"#/components/schemas/{name}"}, body) == valid
+
+
+def test_a_write_names_the_headers_that_it_heeds(described: Described) -> None:
+    named = {
+        called: {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"}
+        for called, operation in operations(described).items()
+        if called[0] != "get"
+    }
+
+    assert named == {
+        ("post", "/order/create"): {"Idempotency-Key"},
+        ("put", "/order/{id}"): {"Idempotency-Key", "If-Match"},
+        ("delete", "/order/{id}"): {"Idempotency-Key", "If-Match"},
+    }
 
 
 def test_an_update_has_no_defaults_that_would_change_what_is_left_out(described: Described) -> None:

@@ -3,8 +3,9 @@
 import json
 import socket
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -90,6 +91,27 @@ def test_a_body_that_ends_too_early_is_malformed(api: Client) -> None:
 
     assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "chunked",
+    [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n0\r\n\r\n", b"2\r\n{}xx0\r\n\r\n", b"2;\x00\r\n{}\r\n0\r\n\r\n"],
+    ids=["no size", "a negative size", "no end of a chunk", "a wrong extension"],
+)
+@pytest.mark.parametrize("method", ["POST /order/create", "PUT /order/nobody"])
+def test_chunks_that_can_t_be_read_are_malformed(api: Client, method: str, chunked: bytes) -> None:
+    where = urlsplit(api.url)
+    with socket.create_connection((where.hostname, where.port or 0), timeout=10) as connection:
+        head = f"{method} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode() + chunked)
+        answer = HTTPResponse(connection)
+        answer.begin()
+
+        body = json.loads(answer.read())
+
+        assert (answer.status, body["type"]) == (400, "malformed")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert connection.recv(1) == b""  # what stands after it is no request
 
 
 def test_text_of_all_planes_comes_back_as_it_was(api: Client, user: str, product: str) -> None:

@@ -108,6 +108,20 @@ def test_cancelling_with_other_items_gives_back_what_was_taken(
     assert (left(bought), left(other)) == (10, 5)
 
 
+def test_a_level_keeps_an_order_s_units_held_until_it_names_the_order(
+    api: Client, user: str, stocked: Stocked, left: Callable[[str], int | None], topics: Topics
+) -> None:
+    bought = stocked(10)
+    order = an_order(api, user, bought)
+
+    topics.level(bought, 20)
+    eventually(lambda: left(bought) == 16)
+    topics.level(bought, 15, orderId=order["orderId"])
+
+    eventually(lambda: left(bought) == 15)
+    assert "takes" not in api.get(f"/orders/{order['orderId']}").json()["timeline"][0]
+
+
 def test_a_product_removed_meanwhile_stays_away_until_a_new_level_comes(
     api: Client, user: str, stocked: Stocked, left: Callable[[str], int | None], topics: Topics
 ) -> None:
@@ -123,6 +137,10 @@ def test_a_product_removed_meanwhile_stays_away_until_a_new_level_comes(
     assert fewer["outcome"] == "updated"
     assert left(removed) is None
 
-    topics.level(removed, 20)
+    # Both orders' units are held until a level says that it includes them.
+    events = [f"{order['orderId']}:1" for order in (cancelled, kept)]
+    topics.level(removed, 20, events=events[:1])
+    eventually(lambda: left(removed) == 16)
+    topics.level(removed, 20, events=events)
     eventually(lambda: left(removed) == 20)
     assert an_order(api, user, removed)["items"][0]["quantity"] == 4

@@ -12,6 +12,7 @@ from deploy.processes import whole_service
 from deploy.supervisor import Policy
 from flowerconfig import port as flower_port
 from settings import Settings
+from tasks.worker import GIVE_UP_SECONDS, LEAVE_SECONDS
 from tests.processes import BIN, REPOSITORY
 
 OURS_IN_COMPOSE = {
@@ -105,7 +106,7 @@ def test_ours_write_to_tmp_alone_and_gain_no_rights(compose: dict[str, Any]) -> 
 def test_each_limit_of_a_stop_fits_into_the_one_around_it(compose: dict[str, Any]) -> None:
     grace = Policy().grace
 
-    assert celeryconfig.worker_soft_shutdown_timeout + 2 <= grace
+    assert grace >= LEAVE_SECONDS + GIVE_UP_SECONDS + 2
     assert gunicorn_settings()["graceful_timeout"] + 2 <= grace
     for name in OURS_IN_COMPOSE:
         assert compose["services"][name]["stop_grace_period"] == "30s"

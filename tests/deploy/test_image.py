@@ -10,7 +10,7 @@ from settings import Settings
 from tests.deploy import image
 from tests.processes import REPOSITORY
 
-NOT_SETTINGS = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "REMAP_SIGTERM"}
+NOT_SETTINGS = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 OURS = {path.stem for path in REPOSITORY.glob("*.py")} | {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
 
 

@@ -69,7 +69,6 @@ def test_a_killed_worker_is_started_again_with_nothing_left_of_it_and_what_waite
     assert pool
 
     worker.kill()
-    # What Redis hands to the dying process is kombu's to lose (docs/decisions.md), not the supervisor's.
     eventually(lambda: "worker-orders ended with exit code -9; starting it again in 1 s" in whole.log())
     task = client.accepted("POST", "/order/create", {"userId": unique("user"), "productId": product, "quantity": 1})
 

@@ -34,7 +34,6 @@ def test_without_a_named_server_all_three_are_started_and_the_environment_is_com
         "REDIS_PORT": str(redis),
         "KAFKA_BROKER": f"127.0.0.1:{kafka}",
         "PORT": chosen.environment["PORT"],
-        "REMAP_SIGTERM": "SIGQUIT",
     }
 
 

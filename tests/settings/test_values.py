@@ -24,6 +24,7 @@ WRONG = [
     *[(name, value) for name in ("API_WORKERS", "API_THREADS", "WORKER_CONCURRENCY") for value in ("0", "all", "9999")],
     *[("VISIBILITY_TIMEOUT", value) for value in ("0", "1.5", "86401", "1m")],
     *[("OUTBOX_SWEEP_SECONDS", value) for value in ("0", "-1", "nan", "inf", "soon")],
+    *[("QUEUE_MARK", value) for value in ("0", "-1", "1.5", "many")],
     *[("KAFKA_GROUP", value) for value in (" ", "a group", "g" * 201)],
     *[("LOG_LEVEL", value) for value in ("info", "LOUD", "10")],
     ("HEARTBEAT_FILE", "no-such-folder/heartbeat"),

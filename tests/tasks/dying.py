@@ -24,9 +24,9 @@ from tasks.records import Records
 
 STEPS: dict[str, tuple[Any, str]] = {
     "stock decided": (Stock, "move"),
-    "order stored": (Collection, "insert_one"),
-    "order changed": (Collection, "update_one"),
+    "order stored": (Collection, "bulk_write"),
     "event sent": (Publisher, "deliver"),
+    "event removed": (Collection, "update_many"),
     "outcome recorded": (Records, "succeed"),
     "level set": (Stock, "set_level"),
     "customer learnt": (Customers, "learn"),

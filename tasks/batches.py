@@ -1,0 +1,149 @@
+"""Group commit, the worker's side: writes that wait together go to a process of the pool together.
+
+A batch starts as soon as the pool has room, with whatever waits by then: a lone write waits for nobody, and the busier
+the worker, the larger its batches. Each write keeps its own request: events for Flower, `inspect active` and revoking
+work as for any task of Celery's.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from celery.worker import state
+from celery.worker.strategy import default
+
+from models.writes import Outcome
+from tasks.orders import WriteRequest, commit_batch
+from tasks.records import QUEUE
+
+MAX_BATCH = 250
+"""Writes that are committed together at the most."""
+
+_log = logging.getLogger(__name__)
+
+
+class Batches:
+    """The writes that one worker has taken and not started."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._waiting: deque[WriteRequest] = deque()
+        self._asked = False
+
+    def forget(self) -> None:
+        """Drop what waits: the connection it came by is gone, and its messages come back by themselves."""
+        self._waiting.clear()
+        self._asked = False
+
+    def add(self, request: WriteRequest) -> None:
+        """Have a write carried out with what waits beside it (what Celery calls `on_task_request`)."""
+        # Here, so that a message without what a write needs is set aside alone (tasks/consumer.py) and holds nobody up.
+        request.write = request.as_write()
+        self._waiting.append(request)
+        request.message.channel.never_started.add(request.message.delivery_tag)
+        if not self._asked:
+            self._asked = True
+            # Not now: what was taken from the queue together with this one is handed over in this same turn.
+            self._consumer.hub.call_soon(self._ask)
+
+    def _ask(self) -> None:
+        """Ask for room in the pool."""
+        self._consumer.controller.semaphore.acquire(self._start)
+
+    def _start(self) -> None:
+        """Hand what waits to a process that has room."""
+        self._asked = False
+        batch = self._next()
+        if not batch:
+            self._consumer.controller.semaphore.release()
+            return
+        for request in batch:
+            request.message.channel.never_started.discard(request.message.delivery_tag)
+        self._consumer.pool.apply_async(
+            commit_batch,
+            args=([request.write for request in batch], _redelivered(batch[0])),
+            accept_callback=partial(_accepted, batch),
+            callback=partial(_ended, batch),
+            error_callback=partial(_lost, batch),
+            correlation_id=batch[0].id,
+        )
+        if self._waiting:
+            self._asked = True
+            self._ask()
+
+    def _next(self) -> list[WriteRequest]:
+        """Return the next batch; a redelivered write runs alone, for it may be what ended the worker before."""
+        batch: list[WriteRequest] = []
+        while self._waiting and len(batch) < MAX_BATCH:
+            if batch and _redelivered(self._waiting[0]):
+                break
+            request = self._waiting.popleft()
+            if request.revoked():  # which ends and acknowledges it
+                continue
+            batch.append(request)
+            if _redelivered(request):
+                break
+        return batch
+
+
+_of_consumers: WeakKeyDictionary[Any, Batches] = WeakKeyDictionary()
+
+
+def strategy(task: Any, app: Any, consumer: Any) -> Any:
+    """Return Celery's own strategy, with the last step replaced: a write goes to a batch instead of the pool."""
+    batches = _of_consumers.setdefault(consumer, Batches(consumer))
+    batches.forget()
+    if QUEUE in app.amqp.queues.consume_from:
+        # Twice what the pool can hold: while it works, the next batches gather.
+        consumer.initial_prefetch_count = 2 * MAX_BATCH * consumer.pool.num_processes
+    return default(task, app, _Gathering(consumer, batches))
+
+
+class _Gathering:
+    """A consumer that gives tasks to batches."""
+
+    def __init__(self, consumer: Any, batches: Batches) -> None:
+        self._consumer = consumer
+        self.on_task_request = batches.add
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+
+def _redelivered(request: WriteRequest) -> bool:
+    return bool(request.delivery_info["redelivered"])
+
+
+def _accepted(batch: Sequence[WriteRequest], pid: Any, time_accepted: float) -> None:
+    for request in batch:
+        request.on_accepted(pid, time_accepted)
+
+
+def _ended(batch: Sequence[WriteRequest], result: tuple[list[Outcome], float]) -> None:
+    """Note that the writes ended; their messages were acknowledged with their results."""
+    outcomes, runtime = result
+    for request, outcome in zip(batch, outcomes, strict=True):
+        parked = outcome.outcome == "parked"
+        state.task_ready(request, successful=not parked)
+        request.message.channel.settled([request.message.delivery_tag])
+        request.acknowledged = True
+        if parked:
+            request.send_event("task-failed", exception="parked", traceback="")
+        else:
+            request.send_event("task-succeeded", result=outcome.outcome, runtime=runtime)
+
+
+def _lost(batch: Sequence[WriteRequest], reason: Any) -> None:
+    """Put the writes of a process that died back; each runs alone then, and one that killed it only so often."""
+    _log.error("a batch of %d was cut off and is put back: %r", len(batch), reason.exception)
+    for request in batch:
+        state.task_ready(request)
+        request.acknowledged = True
+    channel = batch[0].message.channel
+    try:
+        channel.requeue([request.message.delivery_tag for request in batch], redelivered=True)
+    except channel.connection_errors as error:
+        _log.warning("it comes back by its visibility timeout: %s", type(error).__name__)

@@ -1,0 +1,50 @@
+-- Ends writes: their final records, the messages of the writes that waited for them, a last day for what they
+-- remembered, and their own messages' acknowledgements, all of it or nothing of it.
+--
+-- KEYS[1]  the queue; KEYS[2]  kombu's hash of messages in hand; KEYS[3]  its index; KEYS[4]  counters
+-- KEYS[5]  writes that ended without storing anything, for the ledger (tasks/unstored.py)
+-- KEYS[6..]  four for each write: its record; the order's last accepted write; the messages that wait for it to end;
+--            what was decided about its stock
+-- ARGV[1]  how long records live from here (s); ARGV[2]  counters to add, as JSON
+-- ARGV[3..]  four for each write: task id; record; delivery tag, or ''; `<orderId> <taskId>` where it may have moved
+--            stock and will never store it, or ''
+-- returns  how many had ended before: the first end stands
+local repeated = 0
+for i = 0, (#KEYS - 5) / 4 - 1 do
+  local record, last, waiting, decision = unpack(KEYS, 6 + 4 * i, 9 + 4 * i)
+  local task, text, tag, unstored = unpack(ARGV, 3 + 4 * i, 6 + 4 * i)
+  local known = redis.call('GET', record)
+  known = known and cjson.decode(known)
+  if known and (known.status == 'SUCCESS' or known.status == 'FAILURE' or known.status == 'REVOKED') then
+    repeated = repeated + 1
+  else
+    redis.call('SET', record, text, 'EX', ARGV[1])
+    redis.call('EXPIRE', decision, ARGV[1])
+    if unstored ~= '' then
+      redis.call('SADD', KEYS[5], unstored)
+    end
+    if known and known.idempotency then
+      redis.call('EXPIRE', known.idempotency, ARGV[1])
+    end
+    if redis.call('GET', last) == task then
+      redis.call('DEL', last)
+    elseif known then
+      -- (A write without a record ended more than a day ago: nobody waits for it.)
+      local message = redis.call('LPOP', waiting)
+      if message then
+        redis.call('LPUSH', KEYS[1], message)
+      end
+    end
+  end
+  if tag ~= '' then
+    redis.call('HDEL', KEYS[2], tag)
+    redis.call('ZREM', KEYS[3], tag)
+  end
+end
+for name, count in pairs(cjson.decode(ARGV[2])) do
+  redis.call('HINCRBY', KEYS[4], name, count)
+end
+if repeated > 0 then
+  redis.call('HINCRBY', KEYS[4], 'results_repeated', repeated)
+end
+return repeated

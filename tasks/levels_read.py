@@ -1,0 +1,76 @@
+"""Up to when every stock level that Kafka has is known here: nothing is concluded from a silence that is our own.
+
+With the bridge down or workers behind, a product seems quiet while its levels wait in Kafka or in the queue. So a look
+notes where `product_events` ended at that moment; a later look that finds the bridge past those ends, and no level from
+before that moment in the queue or in a worker's hands, knows all levels up to it. No clock but ours is believed.
+"""
+
+import json
+from base64 import b64decode
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+KEY = "stock:levels_read"
+"""JSON of the last look: when it was (`at`, ms since 1970), and where each partition ended."""
+
+TOPIC = "product_events"
+TIMEOUT = 5.0
+"""Seconds for each answer of Kafka; without one nothing is concluded."""
+
+WAITING_LIMIT = 1000
+"""With more messages in the queue than this, it is not looked through: workers are behind."""
+
+_UNDER_WAY = (Path(__file__).parent / "levels_under_way.lua").read_text()
+
+
+def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int | None:
+    """Return the time (ms since 1970) up to which all levels are known, None where that can't be told."""
+    at = int(now.timestamp() * 1000)
+    try:
+        read, ends = _offsets(AdminClient({"bootstrap.servers": brokers}), group)
+    except KafkaException:
+        return None
+    noted = cast("str | None", client.get(KEY))
+    before = cast("dict[str, Any]", json.loads(noted)) if noted else None
+    # Beyond its end: the topic was made anew, and the bridge has not begun it yet.
+    if any(read[partition] > end for partition, end in ends.items()):
+        return None
+    ended = before["ends"] if before else {}
+    known = all(read.get(partition, 0) >= end for partition, end in ended.items())
+    made_anew = any(ends.get(partition, 0) < end for partition, end in ended.items())
+    if before is None or known or made_anew:
+        client.set(KEY, json.dumps({"at": at, "ends": ends}))
+    if before is None or not known or made_anew:
+        return None
+    waiting = cast("list[str] | None", client.register_script(_UNDER_WAY)(args=["stock", WAITING_LIMIT]))
+    if waiting is None or any(_read_at(message) <= before["at"] for message in waiting):
+        return None
+    return int(before["at"])
+
+
+def _offsets(admin: AdminClient, group: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how far the bridge has read each partition, and where it ended after that."""
+    partitions = admin.list_topics(TOPIC, timeout=TIMEOUT).topics[TOPIC].partitions
+    places = [TopicPartition(TOPIC, partition) for partition in partitions]
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)], request_timeout=TIMEOUT)
+    committed = cast(list[TopicPartition], asked[group].result().topic_partitions)
+    # What has never been read of a partition counts from its beginning.
+    read = {str(place.partition): max(0, place.offset) for place in committed}
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    found = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=TIMEOUT)
+    return read, {str(place.partition): future.result().offset for place, future in found.items()}
+
+
+def _read_at(message: str) -> int:
+    """Return when the level in a message was read from Kafka; 0 where it does not say so."""
+    try:
+        envelope = json.loads(message)
+        _, told, _ = cast("tuple[Any, dict[str, Any], Any]", json.loads(b64decode(envelope["body"])))
+        return int(told.get("read_at") or 0)
+    except (ValueError, KeyError, TypeError):
+        return 0

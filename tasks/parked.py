@@ -1,0 +1,208 @@
+"""Messages that wait for an operator: how they are set aside, requeued and discarded.
+
+Whoever reads an entry and then changes it says which entry it saw: what another operator did meanwhile stands.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from celery import states
+from pymongo.collection import Collection
+
+from models import rejections
+from models.order import OrderDocument
+from models.rejections import Problem
+from models.stock import Stock, decision_key
+from models.transitions import entry_of
+from tasks.records import (
+    PARKED,
+    QUEUED,
+    UNACKED,
+    UNACKED_INDEX,
+    Ending,
+    Records,
+    new_record,
+    order_keys,
+    parked_entry,
+    record_key,
+    starts_key,
+)
+from tasks.transport.scripts import COUNTS
+
+DISCARDED: Problem = {
+    "type": "discarded",
+    "title": "Discarded",
+    "status": 500,
+    "detail": "The write could not be carried out, and an operator has discarded it.",
+}
+
+MAX_ID = 255
+"""Characters of a task id; what is longer is none."""
+
+_HERE = Path(__file__).parent
+_REQUEUE, _DISCARD = ((_HERE / f"{name}_parked.lua").read_text() for name in ("requeue", "discard"))
+
+
+class NotPossibleError(Exception):
+    """What an operator asked for would do harm, or can't be done; the text says why."""
+
+
+def malformed_key(queue: str) -> str:
+    """Return the list of what was in this queue and is no message of a task."""
+    return f"{queue}.malformed"
+
+
+def set_aside(client: "redis.Redis", tag: str, reason: str) -> None:
+    """Keep a message in hand that no task can be run for, and acknowledge it.
+
+    It is parked under its task's id, or is one of its queue's malformed items where it has none. A write ends as
+    parked, and the write behind it goes on.
+    """
+    held = cast("str | None", client.hget(UNACKED, tag))
+    if held is None:
+        return  # its lease was lost, and another worker has it
+    message, _, queue = json.loads(held)
+    headers = message.get("headers") if isinstance(message.get("headers"), dict) else {}
+    task_id, order_id = headers.get("id"), headers.get("order_id")
+    known = isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID
+    record = None
+    if known and isinstance(order_id, str):
+        record = new_record(states.FAILURE, str(task_id), order_id, str(headers.get("accepted_at")))
+        record["problem"] = rejections.parked(reason)
+    with client.pipeline(transaction=True) as pipeline:
+        if known:
+            pipeline.hset(PARKED, task_id, parked_entry(message, queue, reason, 0))
+        else:
+            pipeline.lpush(malformed_key(queue), json.dumps(message))
+        pipeline.hincrby(COUNTS, "messages_parked", 1)
+        if record is None:
+            pipeline.hdel(UNACKED, tag)
+            pipeline.zrem(UNACKED_INDEX, tag)
+        pipeline.execute()
+    if record is not None:
+        Records(client).end([Ending(record, tag=tag)])
+
+
+def fresh_copy(message: dict[str, Any], queue: str) -> str:
+    """Return the message as one that was never delivered: its old copies can be acknowledged without touching it."""
+    properties = message["properties"] if isinstance(message.get("properties"), dict) else {}
+    info = properties["delivery_info"] if isinstance(properties.get("delivery_info"), dict) else {}
+    fresh = {
+        **properties,
+        "delivery_tag": str(uuid.uuid4()),
+        "delivery_info": {"exchange": "", "routing_key": queue},
+    }
+    fresh["delivery_info"] |= {
+        name: info[name] for name in info if name not in {"redelivered", *fresh["delivery_info"]}
+    }
+    return json.dumps({**message, "properties": fresh})
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A parked message. `text` is its entry as it was read."""
+
+    task_id: str
+    text: str
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Return what is kept of it: message (its text), queue, reason, at, starts."""
+        return cast("dict[str, Any]", json.loads(self.text))
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """Return the message as it was in its queue."""
+        return cast("dict[str, Any]", json.loads(self.entry["message"]))
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Return the message's headers: task, order_id, accepted_at and Celery's own."""
+        found = self.message.get("headers")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def order_id(self) -> str | None:
+        """Return which order it is a write to, None where it is no write."""
+        found = self.headers.get("order_id")
+        return found if isinstance(found, str) else None
+
+
+class ParkedMessages:
+    """The parked messages in one Redis."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self._records = Records(client)
+        self._requeue = client.register_script(_REQUEUE)
+        self._discard = client.register_script(_DISCARD)
+
+    def all(self) -> Iterator[Parked]:
+        """Yield all there are, in no order."""
+        for task_id, text in self._client.hscan_iter(PARKED):
+            yield Parked(task_id, text)
+
+    def find(self, task_id: str) -> Parked | None:
+        """Return the message of a task, None where none is parked."""
+        text = cast("str | None", self._client.hget(PARKED, task_id))
+        return None if text is None else Parked(task_id, text)
+
+    def requeue(self, parked: Parked) -> bool:
+        """Put it back into its queue; False where somebody else has dealt with it meanwhile.
+
+        Raises
+        ------
+        NotPossibleError
+            where discarding it was begun.
+
+        """
+        entry = parked.entry
+        if "discarding" in entry:
+            raise NotPossibleError("discarding it was begun: discard it again, to the end")
+        keys = [PARKED, entry["queue"], starts_key(parked.task_id), COUNTS]
+        record = ""
+        if parked.order_id is not None:
+            keys += [record_key(parked.task_id), *order_keys(parked.order_id)]
+            accepted_at = str(parked.headers.get("accepted_at"))
+            known = cast("dict[str, Any]", self._records.find(parked.task_id) or {})
+            known.pop("problem", None)
+            record = json.dumps(known | new_record(QUEUED, parked.task_id, parked.order_id, accepted_at))
+        args = [parked.task_id, parked.text, fresh_copy(parked.message, entry["queue"]), record]
+        return bool(self._requeue(keys=keys, args=args))
+
+    def discard(self, parked: Parked, orders: "Collection[OrderDocument]", stock: Stock) -> bool:
+        """Give back the stock that a write holds, and forget it; False where somebody else has dealt with it.
+
+        Raises
+        ------
+        NotPossibleError
+            where the write was stored, so that its stock is sold.
+
+        """
+        order_id, task_id = parked.order_id, parked.task_id
+        record = self._records.find(task_id)
+        if order_id is None or (record is not None and record.get("problem", {}).get("type") != "parked"):
+            # No write, or one whose other copy ended: that end has seen to its stock.
+            return self._change(parked, "")
+        stored = orders.find_one({"_id": order_id}, {"timeline": 1})
+        if stored is not None and (made := entry_of(stored, task_id)) is not None:
+            raise NotPossibleError(
+                f"it took effect (version {made['version']}): requeue it, so that its record says so"
+            )
+        # From here on it can't be requeued, so nobody stores what we undo. Cut off, this begins again here.
+        begun = Parked(task_id, json.dumps({**parked.entry, "discarding": True}))
+        if not self._change(parked, begun.text):
+            return False
+        for key in self._client.scan_iter(decision_key(order_id, 0).replace(":0:", ":*:"), count=1000):
+            stock.undo(order_id, int(key.split(":")[-2]), task_id)
+        return self._change(begun, "", "" if record is None else json.dumps({**record, "problem": DISCARDED}))
+
+    def _change(self, parked: Parked, text: str, record: str = "") -> bool:
+        task_id = parked.task_id
+        keys = [PARKED, starts_key(task_id), COUNTS, record_key(task_id)]
+        return bool(self._discard(keys=keys, args=[task_id, parked.text, text, record]))

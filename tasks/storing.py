@@ -1,0 +1,243 @@
+"""How the writes of one group are stored: a few commands for all of them, and safe to run again after any of these.
+
+1. The orders are read; a transition that carries a task's id means that its work is done.
+2. The stock of all is decided in one script, once for each `(orderId, version)`: a rerun gets the same answers.
+3. All are stored in one bulk write, each order in one atomic step, under the version it was read with.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from celery.states import READY_STATES, SUCCESS
+from pymongo import InsertOne, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+from models import rejections, transitions
+from models.customers import Customers
+from models.order import OrderDocument, OutboxEvent
+from models.rejections import Problem
+from models.stock import Decision, Movement, Stock
+from models.transitions import Transition, entry_of
+from models.writes import Outcome, Write
+from tasks.outbox import Outbox
+from tasks.patience import DUPLICATE_KEY, TryLaterError
+from tasks.records import Record, Records
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything a commit changes, and its clock. `counts` says how often which safeguard fired."""
+
+    orders: "Collection[OrderDocument]"
+    stock: Stock
+    customers: Customers
+    records: Records
+    outbox: Outbox
+    notifications_off: Literal["reject", "accept"]
+    clock: Callable[[], datetime]
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write's outcome, with the events that its order has not sent."""
+
+    outcome: Outcome
+    unsent: list[OutboxEvent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A write whose transition is known: the order before (None for a create) and after."""
+
+    write: Write
+    before: OrderDocument | None
+    made: Transition
+    forbid: Problem | None = None
+
+    @property
+    def version(self) -> int:
+        return self.made.order["version"]
+
+
+def store(writes: Sequence[Write], stores: Stores) -> dict[str, Done]:
+    """Carry out writes to different orders, up to their place in MongoDB; return how each ended, by task.
+
+    Raises
+    ------
+    Exception
+        where a server is away (see tasks/patience.py), or where one of the writes can't be carried out: the caller
+        finds out which.
+
+    """
+    done: dict[str, Done] = {}
+    left = list(writes)
+    while left:
+        left = _attempt(left, stores, done)
+    return done
+
+
+def _attempt(writes: Sequence[Write], stores: Stores, done: dict[str, Done]) -> list[Write]:
+    """Do what can be done now; return the writes whose orders were changed meanwhile."""
+    before = _read(writes, stores)
+    # Only after the orders were read: had a later write changed one by then, ours would be seen to have ended.
+    ended = stores.records.find_all([write.task_id for write in writes if write.kind != "create"])
+    creators = {write.body["userId"] for write in writes if write.kind == "create"}
+    unwilling = stores.customers.unwilling(creators)
+    ready = []
+    for write in writes:
+        found = _decide(write, before.get(write.order_id), ended.get(write.task_id), unwilling, stores)
+        if isinstance(found, Done):
+            done[write.task_id] = found
+        else:
+            ready.append(found)
+    allowed, again = _move_stock(ready, stores, done)
+    return again + _store(allowed, stores, done)
+
+
+def _read(writes: Sequence[Write], stores: Stores) -> dict[str, OrderDocument]:
+    found = stores.orders.find({"_id": {"$in": [write.order_id for write in writes]}})
+    return {order["_id"]: order for order in found}
+
+
+def _decide(
+    write: Write, before: OrderDocument | None, record: Record | None, unwilling: set[str], stores: Stores
+) -> Done | _Ready:
+    """Return what the write makes of its order, or how it ended already."""
+    if before is not None and (found := _done_before(before, write)) is not None:
+        stores.counts["writes_found_done"] += 1
+        return found
+    if record is not None and record["status"] == SUCCESS:
+        result = record["result"]
+        return Done(Outcome(result["orderId"], result["outcome"], result["problem"]))
+    now = stores.clock()
+    if write.kind == "create":
+        return _create(write, now, write.body["userId"] in unwilling, stores)
+    if before is None or "deletedAt" in before:
+        return _rejected(write, rejections.not_found(write.order_id))
+    if write.if_match is not None and write.if_match != before["version"]:
+        return _rejected(write, rejections.stale(write.if_match, before["version"]))
+    change = transitions.update if write.kind == "update" else transitions.delete
+    made = change(before, write, now)
+    return _Ready(write, before, made) if isinstance(made, Transition) else _rejected(write, made)
+
+
+def _create(write: Write, now: datetime, unwilling: bool, stores: Stores) -> _Ready:
+    if not unwilling:
+        return _Ready(write, None, transitions.create(write, now))
+    if stores.notifications_off == "accept":
+        return _Ready(write, None, transitions.create(write, now, notify=False))
+    forbid = rejections.notifications_off(write.body["userId"])
+    return _Ready(write, None, transitions.create(write, now), forbid)
+
+
+def _move_stock(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> tuple[list[_Ready], list[Write]]:
+    """Move the stock of all; return those that may be stored, and the writes that must look again."""
+    moving = [each for each in ready if each.made.takes or each.before is None]
+    movements = [
+        Movement(each.write.order_id, each.version, each.write.task_id, each.made.takes, each.forbid) for each in moving
+    ]
+    decisions = dict(zip((each.write.task_id for each in moving), stores.stock.move(movements), strict=True))
+    allowed, again = [], []
+    for each in ready:
+        decision = decisions.get(each.write.task_id)
+        if decision is not None and decision.task_id != each.write.task_id:
+            _free(each, decision, stores)
+            again.append(each.write)
+        elif decision is not None and decision.problem:
+            done[each.write.task_id] = _rejected(each.write, decision.problem, each.version)
+        else:
+            allowed.append(each)
+    return allowed, again
+
+
+def _free(each: _Ready, decision: Decision, stores: Stores) -> None:
+    """Undo a movement that another task made for this version and will never store."""
+    order_id, holder = each.write.order_id, decision.task_id
+    record = stores.records.find(holder)
+    if record is not None and record["status"] not in READY_STATES:
+        raise TryLaterError("the stock of this version was decided for another write")
+    # It has ended, so what it stored can be seen by now; if it did, our look at the order was older than that.
+    stored = stores.orders.find_one({"_id": order_id}, {"timeline.taskId": 1})
+    if stored is None or all(entry["taskId"] != holder for entry in stored["timeline"]):
+        stores.stock.undo(order_id, each.version, holder)
+
+
+def _store(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> list[Write]:
+    """Store the transitions in one bulk write; return the writes whose orders somebody else has changed."""
+    if not ready:
+        return []
+    updates = sum(each.before is not None for each in ready)
+    doubtful: list[_Ready] = []
+    try:
+        result: Mapping[str, Any] = stores.orders.bulk_write(
+            [_operation(each) for each in ready], ordered=False
+        ).bulk_api_result
+    except BulkWriteError as error:
+        result = cast("Mapping[str, Any]", error.details)
+        if result["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in result["writeErrors"]):
+            raise
+        doubtful = [ready[each["index"]] for each in result["writeErrors"]]
+    if result["nMatched"] < updates:
+        doubtful += [each for each in ready if each.before is not None]
+    looked_at = _read([each.write for each in doubtful], stores) if doubtful else {}
+    unsure = {each.write.task_id for each in doubtful}
+    again = []
+    for each in ready:
+        write, after = each.write, each.made.order
+        if write.task_id not in unsure:
+            entry = after["timeline"][-1]
+            done[write.task_id] = Done(Outcome(write.order_id, entry["change"], version=each.version), after["outbox"])
+        elif (found := _done_before(looked_at.get(write.order_id), write)) is not None:
+            done[write.task_id] = found
+        else:
+            _give_way(each, stores)
+            again.append(write)
+    return again
+
+
+def _give_way(each: _Ready, stores: Stores) -> None:
+    """Undo the movement of a write that somebody else was quicker than."""
+    if each.before is None:
+        # Ids of creates are made here, so this is no order of ours; whoever sent it must look at it.
+        raise ValueError(f"order {each.write.order_id} was created by another task")
+    # Another run of this task would have stored it by the same movement; this was somebody else.
+    stores.stock.undo(each.write.order_id, each.version, each.write.task_id)
+
+
+def _operation(each: _Ready) -> InsertOne[OrderDocument] | UpdateOne:
+    if each.before is None:
+        return InsertOne(each.made.order)
+    write, before = each.write, each.before
+    unchanged = {"_id": write.order_id, "version": before["version"], "timeline.taskId": {"$ne": write.task_id}}
+    return UpdateOne(unchanged, _difference(before, each.made.order))
+
+
+def _done_before(stored: OrderDocument | None, write: Write) -> Done | None:
+    """Return the outcome recorded in the order, where this task has changed it before."""
+    entry = entry_of(stored, write.task_id) if stored else None
+    if stored is None or entry is None:
+        return None
+    _log.info("order %s: version %d was stored before", write.order_id, entry["version"])
+    return Done(Outcome(write.order_id, entry["change"], version=entry["version"]), stored["outbox"])
+
+
+def _rejected(write: Write, problem: Problem, version: int = 0) -> Done:
+    return Done(Outcome(write.order_id, "rejected", problem, version))
+
+
+def _difference(before: OrderDocument, after: OrderDocument) -> dict[str, Any]:
+    """Return the MongoDB update between two states; the outbox is added to, never replaced: a sweep may empty it."""
+    old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
+    appended = ("timeline", "outbox")
+    return {
+        "$set": {key: new[key] for key in new if key not in appended and new[key] != old.get(key)},
+        "$push": {key: new[key][-1] for key in appended},
+    }
