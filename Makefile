@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format clean
+.PHONY: help setup run demo test faults safeguards check format clean
 
 help:  ## list what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -19,6 +19,12 @@ demo: setup  ## the same journey, then stop everything
 test: check  ## all checks, then all tests, on real servers
 	@$(VENV)/python -m local fetch
 	@$(VENV)/python -m pytest
+
+faults: setup  ## every fault under load: ORDERS=50000, STORM=seconds of them at random, SEED=
+	@$(VENV)/python -m tests.faults $(if $(ORDERS),--orders $(ORDERS)) $(if $(STORM),--storm $(STORM)) $(if $(SEED),--seed $(SEED))
+
+safeguards: setup  ## switch each safeguard off in a copy, and show which test notices
+	@$(VENV)/python -m tests.faults.safeguards
 
 check: setup  ## format, lint, types, the direction of imports, docs in step
 	$(VENV)/ruff format --check .

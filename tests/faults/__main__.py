@@ -5,6 +5,7 @@ Exit code 1 where anything was violated, 130 after Ctrl-C; what was seen so far 
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from tests.faults.run import Plan, Run, chosen
 from tests.processes import REPOSITORY
 
 WIDTH = 200
+ORDERS = 50_000
 TABLE = REPOSITORY / ".local" / "faults.md"
 
 
@@ -48,8 +50,9 @@ def main(words: list[str] | None = None) -> int:
                     for fault in faults:
                         times = asked.times if fault.often else min(asked.times, asked.outages)
                         console.print(" | ".join(run.row(fault, times).cells()))
-                if run.journal.orders_accepted() < asked.orders:
-                    run.alone(asked.orders)
+                orders = (0 if asked.storm else ORDERS) if asked.orders is None else asked.orders
+                if run.journal.orders_accepted() < orders:
+                    run.alone(orders)
     except KeyboardInterrupt:
         return 130
     finally:
@@ -64,9 +67,12 @@ def _show(console: Console, run: Run, minutes: float, folder: Path) -> None:
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(markdown(run.rows, title))
     console.print(table(run.rows, title))
-    for line in evidence(run.rows):
+    shown = evidence(run.rows)
+    for line in shown:
         console.print(line, markup=False, highlight=False, style="red")
-    console.print(f"the table: {TABLE.relative_to(REPOSITORY)}; logs and data: {folder}")
+    if not shown:
+        shutil.rmtree(folder)
+    console.print(f"the table: {TABLE.relative_to(REPOSITORY)}{f'; logs and data: {folder}' if shown else ''}")
 
 
 def _say(console: Console, update: object, line: str) -> None:
@@ -78,7 +84,7 @@ def _say(console: Console, update: object, line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--orders", type=int, default=50_000, help="orders accepted in all, at least")
+    parser.add_argument("--orders", type=int, help="orders accepted in all, at least; 50,000, or 0 with --storm")
     parser.add_argument("--storm", type=float, default=0, help="seconds of faults at random instead of row by row")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="of everything that is random")
     parser.add_argument("--times", type=int, default=20, help="how often each kill is injected")

@@ -140,7 +140,8 @@ class Checks:
             return [
                 f"{product.id}: {self._key(product.id)} can be ordered after a last level, {there} should be"
                 for product in self._products.all.values()
-                if product.mode != "silent" and self._key(product.id) != (there := product.received - sold[product.id])
+                if product.mode != "silent"
+                and self._key(product.id) != (there := max(0, product.received - sold[product.id]))
             ]
 
         # Rule (b) asks that an event is older than its level by the settling time.

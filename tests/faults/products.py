@@ -36,7 +36,7 @@ class Product:
     id: str
     mode: str
     received: int
-    sold: dict[str, tuple[int, int]] = field(default_factory=dict)  # order -> version, units it has
+    sold: dict[str, int] = field(default_factory=dict)  # order -> units it has
     applied: list[str] = field(default_factory=list)  # ce_ids since the last level
     version: int = 0
     changed: bool = False
@@ -44,7 +44,7 @@ class Product:
 
     def available(self) -> int:
         """Return the product service's own count."""
-        return self.received - sum(units for _, units in self.sold.values())
+        return self.received - sum(self.sold.values())
 
 
 class Products:
@@ -57,6 +57,7 @@ class Products:
         self.all = {product.id: product for product in (*plenty, *scarce)}
         self._scarce = [product.id for product in scarce]
         self._of_order: dict[str, set[str]] = defaultdict(set)
+        self._versions: dict[str, int] = defaultdict(int)
         self._seen: dict[str, dict[str, int]] = defaultdict(dict)
 
     def pick(self, rng: random.Random) -> str:
@@ -77,11 +78,11 @@ class Products:
             for product_id in self._of_order[order_id] | units.keys():
                 product = self.all[product_id]
                 self._of_order[order_id].add(product_id)
-                known, _ = product.sold.get(order_id, (0, 0))
-                if version > known:
-                    product.sold[order_id] = version, units.get(product_id, 0)
+                if version > self._versions[order_id]:
+                    product.sold[order_id] = units.get(product_id, 0)
                 product.applied.append(ce_id)
                 product.changed = True
+            self._versions[order_id] = max(version, self._versions[order_id])
             self._seen[topic][str(partition)] = offset
 
     def tick(self, send: Send, certain_at: float | None) -> None:
