@@ -41,7 +41,7 @@ def _level(product: str, padding: str) -> dict[str, object]:
 def _name_that_is_no_text(scene: Scene, topic: str, mark: str) -> None:
     letter = Letter(topic, mark.encode(), b"{ no JSON")
     scene.outside.poison.append(letter)
-    produce(scene.outside.bootstrap, topic, mark.encode(), b"{ no JSON", (b"\xff\xfe", b"value"))
+    produce(scene.outside.bootstrap, topic, mark.encode(), b"{ no JSON", [(b"\xff\xfe", b"value")])
 
 
 @fault(fires=("levels_superseded",), on=("topics",))
