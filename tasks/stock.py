@@ -6,12 +6,13 @@ from models.connections import redis_client
 from models.stock import Level, Stock
 from tasks import app
 from tasks.commit import SERVER_TIMEOUT
+from tasks.kept import KeptTask
 from tasks.patience import persist
 
 _log = logging.getLogger(__name__)
 
 
-@app.task(name="set_stock_level", ignore_result=True)
+@app.task(base=KeptTask, name="set_stock_level", ignore_result=True)
 def set_stock_level(
     *, product_id: str, units: int | None, version: int | None, at: int, source: str, offset: int
 ) -> None:
