@@ -33,7 +33,7 @@ MAX_EMAIL = 320
 _TIMES = ("time", "timestamp", "eventTime", "event_time", "occurredAt", "occurred_at", "updatedAt", "updated_at")
 _EVENT = re.compile(ID_PATTERN + r":[1-9][0-9]{0,8}")
 _ORDER_TOPICS = tuple(TOPICS.values())
-_PARTITION = re.compile(r"0|[1-9][0-9]{0,5}")
+_PARTITION = re.compile(r"0|[1-9][0-9]{0,3}")
 _LEVELS = ("stock", "quantity", "available", "inventory")
 
 

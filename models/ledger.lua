@@ -103,8 +103,9 @@ local function settle_by_time(product)
   return settled, #old == LIMIT
 end
 
--- {number, highest offset reported, when, number that a topic made anew would have (0: none in sight), its highest
--- offset, its first report, the first report of this one where it was made anew (0: it was not)}
+-- What is known of a partition's offsets, nil where nothing is: {its number, the highest offset reported, when, and of the
+-- topic that may have been made anew: its number (0: there is none), its highest offset, its first report; and the first
+-- report of this one, where it is such a topic (else 0)}
 local function partition(place)
   local known = redis.call('HGET', 'stock:partitions', place)
   if not known then
@@ -114,5 +115,23 @@ local function partition(place)
   for number in string.gmatch(known, '%S+') do
     facts[#facts + 1] = tonumber(number)
   end
+  return facts
+end
+
+local function keep_partition(place, facts)
+  local text = {}
+  for i, number in ipairs(facts) do
+    text[i] = int(number)
+  end
+  redis.call('HSET', 'stock:partitions', place, table.concat(text, ' '))
+end
+
+local function new_number()
+  return redis.call('HINCRBY', 'stock:partitions', '#', 1)
+end
+
+local function new_partition(place)
+  local facts = {new_number(), -1, 0, 0, 0, 0, 0}
+  keep_partition(place, facts)
   return facts
 end

@@ -15,13 +15,9 @@ local ANEW_AFTER = 60000
 local now, timed, fold_after = clock(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3])
 local partitions, products, touched = {}, {}, {}
 
-local function new_number()
-  return redis.call('HINCRBY', 'stock:partitions', '#', 1)
-end
-
 -- Returns the number under which an offset is filed.
 local function file(place, offset, at)
-  local facts = partitions[place] or partition(place) or {new_number(), offset, at, 0, 0, 0, 0}
+  local facts = partitions[place] or partition(place) or new_partition(place)
   partitions[place] = facts
   if offset >= facts[2] then
     facts[2], facts[3], facts[4] = offset, math.max(at, facts[3]), 0
@@ -121,9 +117,6 @@ for _, id in ipairs(touched) do
   end
 end
 for place, facts in pairs(partitions) do
-  for i, number in ipairs(facts) do
-    facts[i] = int(number)
-  end
-  redis.call('HSET', 'stock:partitions', place, table.concat(facts, ' '))
+  keep_partition(place, facts)
 end
 return 1

@@ -60,9 +60,9 @@ end
 local function settle_seen(newest)
   local settled, more = 0, false
   for place, last_seen in pairs(seen) do
-    local facts = partition(place)
+    local facts = partition(place) or new_partition(place)
     -- Of a topic made anew only offsets that we know of are believed, and none told before it was.
-    if facts and (facts[7] == 0 or (last_seen <= facts[2] and counted >= facts[7])) then
+    if facts[7] == 0 or (last_seen <= facts[2] and counted >= facts[7]) then
       local number = facts[1]
       if newest and last_seen > tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1) then
         redis.call('HSET', key(id, 'seen'), int(number), int(last_seen))

@@ -9,7 +9,7 @@ from models.customers import Customers, Login
 from tasks import app
 from tasks.commit import SERVER_TIMEOUT
 from tasks.enqueue import enqueue, user_orders_job
-from tasks.orders import DiscreetTask
+from tasks.kept import KeptTask
 from tasks.patience import persist
 
 FRESH = 3600
@@ -18,9 +18,9 @@ FRESH = 3600
 _log = logging.getLogger(__name__)
 
 
-@app.task(bind=True, base=DiscreetTask, name="record_login", ignore_result=True)
+@app.task(bind=True, base=KeptTask, name="record_login", ignore_result=True)
 def record_login(  # noqa: PLR0913
-    self: DiscreetTask,
+    self: KeptTask,
     *,
     user_id: str,
     email: str | None,

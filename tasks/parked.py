@@ -25,6 +25,7 @@ from tasks.records import (
     UNACKED,
     UNACKED_INDEX,
     Ending,
+    Record,
     Records,
     new_record,
     order_keys,
@@ -158,20 +159,20 @@ class ParkedMessages:
         Raises
         ------
         NotPossibleError
-            where discarding it was begun.
+            where discarding it was begun, or its write has not ended.
 
         """
         entry = parked.entry
         if "discarding" in entry:
             raise NotPossibleError("discarding it was begun: discard it again, to the end")
+        known = self._ended(parked)
         keys = [PARKED, entry["queue"], starts_key(parked.task_id), COUNTS]
         record = ""
         if parked.order_id is not None:
             keys += [record_key(parked.task_id), *order_keys(parked.order_id)]
             accepted_at = str(parked.headers.get("accepted_at"))
-            known = cast("dict[str, Any]", self._records.find(parked.task_id) or {})
-            known.pop("problem", None)
-            record = json.dumps(known | new_record(QUEUED, parked.task_id, parked.order_id, accepted_at))
+            before = {name: told for name, told in (known or {}).items() if name != "problem"}
+            record = json.dumps(before | new_record(QUEUED, parked.task_id, parked.order_id, accepted_at))
         args = [parked.task_id, parked.text, fresh_copy(parked.message, entry["queue"]), record]
         return bool(self._requeue(keys=keys, args=args))
 
@@ -181,11 +182,11 @@ class ParkedMessages:
         Raises
         ------
         NotPossibleError
-            where the write was stored, so that its stock is sold.
+            where the write was stored, so that its stock is sold, or has not ended.
 
         """
         order_id, task_id = parked.order_id, parked.task_id
-        record = self._records.find(task_id)
+        record = self._ended(parked)
         if order_id is None or (record is not None and record.get("problem", {}).get("type") != "parked"):
             # No write, or one whose other copy ended: that end has seen to its stock.
             return self._change(parked, "")
@@ -201,6 +202,14 @@ class ParkedMessages:
         for key in self._client.scan_iter(decision_key(order_id, 0).replace(":0:", ":*:"), count=1000):
             stock.undo(order_id, int(key.split(":")[-2]), task_id)
         return self._change(begun, "", "" if record is None else json.dumps({**record, "problem": DISCARDED}))
+
+    def _ended(self, parked: Parked) -> Record | None:
+        """Return the write's final record, None where there is none (any more)."""
+        record = self._records.find(parked.task_id)
+        if record is not None and record["status"] not in states.READY_STATES:
+            # It is just being parked, or another copy of its message is under way.
+            raise NotPossibleError("its write has not ended yet")
+        return record
 
     def _change(self, parked: Parked, text: str, record: str = "") -> bool:
         task_id = parked.task_id

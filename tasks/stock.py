@@ -8,12 +8,13 @@ from models.stock import Level, Stock
 from settings import settings
 from tasks import app, levels_read, unstored
 from tasks.commit import SERVER_TIMEOUT, now
+from tasks.kept import KeptTask
 from tasks.patience import persist
 
 _log = logging.getLogger(__name__)
 
 
-@app.task(name="set_stock_level", ignore_result=True)
+@app.task(base=KeptTask, name="set_stock_level", ignore_result=True)
 def set_stock_level(**told: Any) -> None:
     """Store a product's level (the fields of `Level`), unless something newer is known; settle what it includes."""
     level = Level(**told)

@@ -7,6 +7,7 @@ what is cut off stays in hand and comes back by its visibility timeout.
 
 import os
 import signal
+import threading
 from typing import Any
 
 from celery import platforms
@@ -68,15 +69,13 @@ class Worker(CeleryWorker):
             state.should_stop = platforms.EX_OK
 
     def _on_deadline(self, *_: Any) -> None:
-        """Cut off what has not ended."""
-        signal.signal(signal.SIGALRM, self._on_hang)
-        signal.setitimer(signal.ITIMER_REAL, GIVE_UP_SECONDS)
-        state.should_terminate = platforms.EX_OK
-        raise WorkerTerminate(platforms.EX_OK)
-
-    def _on_hang(self, *_: Any) -> None:
-        """Go, though a server keeps a connection hanging: whatever is in hand is noted in Redis."""
+        """Cut off what has not ended, and go even where a server keeps a connection hanging."""
+        last_resort = threading.Timer(GIVE_UP_SECONDS, os._exit, (platforms.EX_OK,))
+        last_resort.daemon = True
+        last_resort.start()
+        # What they have in hand is noted in Redis; by TERM they would wait for the same server once more.
         pool: Any = self.pool
         for process in pool._pool._pool:
             os.kill(process.pid, signal.SIGKILL)
-        os._exit(platforms.EX_OK)
+        state.should_terminate = platforms.EX_OK
+        raise WorkerTerminate(platforms.EX_OK)

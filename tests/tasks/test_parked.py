@@ -16,7 +16,7 @@ from models.stock import Movement, Stock
 from models.writes import Write
 from tasks.accept import accept
 from tasks.envelope import envelope
-from tasks.parked import ParkedMessages, set_aside
+from tasks.parked import NotPossibleError, ParkedMessages, set_aside
 from tests.processes import REPOSITORY, Servers, Service, eventually, service
 
 SECRET = "Rosenweg 7b"
@@ -219,7 +219,6 @@ def test_a_requeued_write_waits_behind_the_orders_last_one(
     waiting = [json.loads(each)["headers"]["id"] for each in redis.lrange(f"order:{order_id}:waiting", 0, -1)]
     assert [json.loads(each)["headers"]["id"] for each in redis.lrange("orders", 0, -1)] == [second]
     assert waiting == [third, order_id]
-    assert not ParkedMessages(redis).requeue(parked)
     fourth = queue_write(redis, product, order_id, note="4")
     running.worker("orders")
     assert ended(redis, fourth)["result"]["outcome"] == "updated"
@@ -241,6 +240,39 @@ def test_a_write_that_ended_by_another_copy_is_requeued_without_a_new_beginning(
     assert record(redis, task_id)["status"] == "SUCCESS"
     assert redis.llen("orders") == 1
     assert not redis.exists(f"order:{task_id}:last")
+
+
+def test_a_write_that_has_not_ended_is_left_alone(own: Servers, redis: Redis, unique: Callable[[str], str]) -> None:
+    task_id = queue_write(redis, unique("product"))
+    park(redis, "orders")
+    messages = ParkedMessages(redis)
+    parked = messages.find(task_id)
+    assert parked is not None
+    redis.set(f"celery-task-meta-{task_id}", json.dumps(record(redis, task_id) | {"status": "STARTED"}))
+
+    for act in (messages.requeue, lambda each: messages.discard(each, own.orders(), Stock(redis))):  # type: ignore[arg-type]
+        with pytest.raises(NotPossibleError, match="not ended"):
+            act(parked)
+
+    assert redis.hexists("parked", task_id)
+
+
+def test_a_level_whose_task_fails_is_parked_and_takes_effect_when_it_is_requeued(
+    running: Service, redis: Redis, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    redis.hset(f"product:{product}:level", "at", "not a number")
+    redis.lpush("stock", envelope("set_stock_level", product, level(product), "stock", subject=product))
+    running.worker("stock", "", "--pool", "solo")
+
+    parked = eventually(lambda: ParkedMessages(redis).find(product))
+    eventually(lambda: redis.hlen("unacked") == 0)
+    assert parked is not None
+    assert "the worker's log says why" in parked.entry["reason"]
+    redis.delete(f"product:{product}:level")
+    assert [ParkedMessages(redis).requeue(parked) for _ in range(2)] == [True, False]
+    eventually(lambda: redis.get(f"product:{product}:stock") == "5")
+    assert counted(redis, "parked_requeued") == 1
 
 
 def test_discarding_a_write_gives_its_stock_back(

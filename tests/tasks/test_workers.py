@@ -185,6 +185,7 @@ def test_term_ends_a_worker_that_waits_for_a_dead_server_and_its_orders_are_done
     stuck.stop(grace=30)
 
     assert time.monotonic() - began < 10
+    assert stuck.exit_code == 0
     own.mongod.resume()
     running.worker("orders", "next")
     assert {client.ended(task_id, within=30)["outcome"] for task_id in accepted} == {"created"}
