@@ -54,7 +54,7 @@ def main(what: str, command: list[str]) -> None:
     """Run the command with its doom."""
     sys.argv = command
     if what == "outbox":
-        for name in ("update_one", "bulk_write"):
+        for name in ("update_one", "update_many", "bulk_write"):
             _doom(name)
         runpy.run_module("celery", run_name="__main__")
     else:

@@ -41,6 +41,7 @@ class Scene:
     rng: random.Random
     pace: Pace
     signs: "Counter[str]" = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)  # what a fault itself has found
 
     def caller(self) -> Caller:
         """Return a connection to the API of one's own."""

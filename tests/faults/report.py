@@ -57,7 +57,7 @@ class Row:
     def _fired(self) -> str:
         wanted = [name for alternatives in self.fires for name in alternatives.split("|")]
         shown = [f"{name} {count}" for name, count in self.fired.items() if count and (name in wanted or not wanted)]
-        if self.times and (untested := self.untested):
+        if self.recoveries and (untested := self.untested):
             shown.append(f"NOT TESTED: {', '.join(untested)} 0")
         return ", ".join(shown)
 
@@ -80,7 +80,9 @@ def table(rows: Sequence[Row], title: str) -> Table:
     for column in COLUMNS:
         shown.add_column(column, justify="left" if column in {"fault", "safeguard fired"} else "right")
     for row in rows:
-        shown.add_row(*row.cells(), style="red" if row.violations else "yellow" if row.times and row.untested else "")
+        shown.add_row(
+            *row.cells(), style="red" if row.violations else "yellow" if row.recoveries and row.untested else ""
+        )
     return shown
 
 

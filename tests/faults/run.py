@@ -190,7 +190,9 @@ class Run:
         still = settle(self.shop, self.journal, self.outside, SETTLES_WITHIN)
         row.violations += [Violation(row.name, "other", f"still in motion: {each}") for each in still]
         row.violations += self.checks.all()
-        row.violations += [Violation(row.name, "other", f"answered with {each}") for each in self.load.broken]
+        found = [*self.scene.wrong, *(f"answered with {each}" for each in self.load.broken)]
+        row.violations += [Violation(row.name, "other", each) for each in found]
+        self.scene.wrong.clear()
         self.load.broken.clear()
         self.load.resume()
         self.outside.tell(True)

@@ -65,6 +65,7 @@ class Shop:
         self.service = Service(self.servers, logs, {"STOCK_SETTLE_SECONDS": str(SETTLE_SECONDS)})
         self._changing = threading.RLock()
         self._left_alone: set[str] = set()
+        self._log_begins: dict[str, int] = {}  # of the process that runs now
         self._closing = threading.Event()
         self._watchman = threading.Thread(target=self._watch, name="watchman", daemon=True)
         self.redis = redis.Redis(
@@ -108,6 +109,11 @@ class Shop:
             return psutil.Process(self.child(role).pid).children()
         except psutil.NoSuchProcess:
             return []
+
+    def works(self, role: str) -> bool:
+        """Tell whether the worker of a role reads its queue: one that is still starting can't hear TERM."""
+        log = self.child(role).log.read_bytes()
+        return b" ready." in log[self._log_begins.get(role, 0) :]
 
     def kill(self, role: str) -> None:
         """SIGKILL a role's process and its group; the watchman starts it again."""
@@ -182,7 +188,9 @@ class Shop:
 
     def _replace(self, role: str, command: tuple[str, ...]) -> None:
         with self._changing:
-            self.child(role).kill()
+            child = self.child(role)
+            child.kill()
+            self._log_begins[role] = child.log.stat().st_size
             self.service.start(role, *command)
 
     def _watch(self) -> None:
@@ -191,6 +199,7 @@ class Shop:
                 for role, child in self.service.children.items():
                     if role not in self._left_alone and not child.running:
                         child.reap()
+                        self._log_begins[role] = child.log.stat().st_size
                         child.launch()
 
     def _note_when_events_arrive(self) -> None:
