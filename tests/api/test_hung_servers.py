@@ -79,7 +79,9 @@ def test_a_write_that_asks_two_hung_servers_waits_for_both_together(own: Service
     with away(own.servers.redis_server, "paused"), away(own.servers.mongod, "paused"):
         asked_both = timed(own, "PUT", f"/order/{order_id}", {"note": "n"}, **{"Idempotency-Key": "both"})
 
-    problem(asked_both.answer, 503, "unavailable")
+    # (It is unknown where MongoDB has answered in the moment before it froze.)
+    assert asked_both.answer.status_code == 503
+    assert asked_both.answer.json()["type"] in {"unavailable", "outcome-unknown"}
     assert asked_both.took < DEADLINE
     eventually(lambda: Client(own.url).get("/readyz").ok)
 

@@ -10,7 +10,7 @@ from tests.api.contract import ORDER_FIELDS, moment
 from tests.client import Client
 from tests.processes import eventually
 
-STORED_FIELDS = (ORDER_FIELDS - {"orderId"}) | {"_id", "timeline", "outbox"}
+STORED_FIELDS = (ORDER_FIELDS - {"orderId"}) | {"_id", "timeline", "outbox", "publishedAt"}
 
 
 def test_money_is_decimal128_and_times_are_dates(api: Client, user: str, product: str, orders: Any) -> None:
@@ -31,6 +31,7 @@ def test_money_is_decimal128_and_times_are_dates(api: Client, user: str, product
             "at": raw["updatedAt"],
             "taskId": order["orderId"],
             "change": "created",
+            "takes": {product: 3},
         }
     ]
     assert raw["metadata"] == {"a.b": {"$x": 1}}

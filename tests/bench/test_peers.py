@@ -18,10 +18,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from redis import Redis
 
-from bench.peer_processes import COMMANDS, INSTALL_NODE_PEER, PEERS, running, why_not_here
+from bench.peer_processes import COMMANDS, INSTALL_NODE_PEER, PEERS, SERVICE, running, why_not_here
 from local.ports import free_port
 from local.servers import KafkaBroker, Mongod, RedisServer
 
+PEERS_COMMANDS = {name: commands for name, commands in COMMANDS.items() if name != SERVICE}
 PATIENCE = 60.0
 pytestmark = pytest.mark.timeout(300)  # the first test of the Node peer may have to install it
 
@@ -126,7 +127,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.stop()
 
 
-@pytest.fixture(scope="module", params=list(COMMANDS))
+@pytest.fixture(scope="module", params=list(PEERS_COMMANDS))
 def peer(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -152,7 +153,7 @@ def peer(
             yield Peer(port, redis, database.orders, kafka.bootstrap)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", PEERS_COMMANDS)
 def test_the_commands_that_are_tested_are_those_of_the_readme(name: str) -> None:
     readme = (PEERS / name / "README.md").read_text().splitlines()
     assert [line for line in readme if line in COMMANDS[name]] == COMMANDS[name]

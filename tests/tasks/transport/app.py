@@ -2,8 +2,12 @@
 
 import redis
 
+import tasks.batches
 from settings import settings
 from tasks import app
+
+# These workers take as much as Celery says, not the batches of orders.
+vars(tasks.batches)["QUEUE"] = "none"
 
 
 def _store() -> "redis.Redis":
