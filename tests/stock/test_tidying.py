@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from models.stock import Movement, Stock
 from tasks import levels_read, unstored
+from tasks.records import UNSTORED
 from tests.processes import Servers
 from tests.topics import Topics
 
@@ -46,14 +47,14 @@ def test_what_an_ended_task_took_without_storing_it_goes_back(
     )
     collection.insert_one({"_id": stored, "timeline": [{"version": 1, "taskId": "t5"}]})
     ended = [(created, "t1"), (changed, "t3"), (changed, "t4"), (stored, "t5")]
-    client.sadd(unstored.ENDED_KEY, *(f"{order} {task}" for order, task in ended))
+    client.sadd(UNSTORED, *(f"{order} {task}" for order, task in ended))
 
     unstored.undo(client, stock, collection)
 
     assert client.hkeys("product:lamp:holds") == [f"{changed}:1", f"{stored}:1", f"{parked}:1"]
     assert client.get("product:lamp:stock") == "97"
     assert client.hget("counts", "movements_undone") == "3"
-    assert client.exists(unstored.ENDED_KEY) == 0
+    assert client.exists(UNSTORED) == 0
 
 
 class Bridge:
