@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 KEY = "stock:levels_read"
@@ -58,6 +58,8 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
 def _offsets(admin: AdminClient, group: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return how far the bridge has read each partition, and where it ended after that."""
     partitions = admin.list_topics(TOPIC, timeout=TIMEOUT).topics[TOPIC].partitions
+    if not partitions:
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
     places = [TopicPartition(TOPIC, partition) for partition in partitions]
     asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)], request_timeout=TIMEOUT)
     committed = cast(list[TopicPartition], asked[group].result().topic_partitions)

@@ -1,22 +1,13 @@
 """A Redis database of the ledger's own, with a clock that tests hold."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 import redis
 
 from local.servers import RedisServer
-
-
-@dataclass
-class Clock:
-    """Virtual time in milliseconds since 1970."""
-
-    now: int = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
+from tests.stock.shop import Clock, Shop
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +23,13 @@ def ledger_redis(redis_server: RedisServer) -> Iterator["redis.Redis"]:
 def clock(ledger_redis: "redis.Redis") -> Clock:
     ledger_redis.flushdb()
     return Clock()
+
+
+@pytest.fixture
+def shop(ledger_redis: "redis.Redis", clock: Clock) -> Shop:
+    return Shop(ledger_redis, clock)
+
+
+@pytest.fixture
+def named(ledger_redis: "redis.Redis", clock: Clock) -> Shop:
+    return Shop(ledger_redis, clock, settle_ms=math.inf)

@@ -11,7 +11,7 @@ import pytest
 from bench.ledger import MeasuredRedis, busy
 from local.servers import RedisServer
 
-HOLDS = 50_000
+HOLDS = 30_000
 LONGEST = 20.0
 """Milliseconds of processor time."""
 
