@@ -18,7 +18,7 @@ demo: setup  ## the same journey, then stop everything
 
 test: check  ## all checks, then all tests, on real servers
 	@$(VENV)/python -m local fetch
-	@$(VENV)/python -m pytest
+	@$(VENV)/python -m pytest -n 2 --dist loadfile
 
 faults: setup  ## every fault under load: ORDERS=50000, STORM=seconds of them at random, SEED=
 	@$(VENV)/python -m tests.faults $(if $(ORDERS),--orders $(ORDERS)) $(if $(STORM),--storm $(STORM)) $(if $(SEED),--seed $(SEED))

@@ -2,10 +2,11 @@
 
 With the bridge down or workers behind, a product seems quiet while its levels wait in Kafka or in the queue. So a look
 notes where `product_events` ended at that moment; a later look that finds the bridge past those ends, and no level from
-before that moment in the queue or in a worker's hands, knows all levels up to it. No clock but ours is believed.
+before them in the queue or in a worker's hands, knows all levels up to that moment. No clock but ours is believed.
 """
 
 import json
+import logging
 from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ TIMEOUT = 5.0
 WAITING_LIMIT = 1000
 """With more messages in the queue than this, it is not looked through: workers are behind."""
 
+_log = logging.getLogger(__name__)
 _UNDER_WAY = (Path(__file__).parent / "levels_under_way.lua").read_text()
 
 
@@ -32,7 +34,7 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
     """Return the time (ms since 1970) up to which all levels are known, None where that can't be told."""
     at = int(now.timestamp() * 1000)
     try:
-        read, ends = _offsets(AdminClient({"bootstrap.servers": brokers}), group)
+        read, ends = _offsets(AdminClient({"bootstrap.servers": brokers}, logger=_log), group)
     except KafkaException:
         return None
     noted = cast("str | None", client.get(KEY))
@@ -48,7 +50,7 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
     if before is None or not known or made_anew:
         return None
     waiting = cast("list[str] | None", client.register_script(_UNDER_WAY)(args=["stock", WAITING_LIMIT]))
-    if waiting is None or any(_read_at(message) <= before["at"] for message in waiting):
+    if waiting is None or any(_is_before(message, ended) for message in waiting):
         return None
     return int(before["at"])
 
@@ -66,11 +68,11 @@ def _offsets(admin: AdminClient, group: str) -> tuple[dict[str, int], dict[str, 
     return read, {str(place.partition): future.result().offset for place, future in found.items()}
 
 
-def _read_at(message: str) -> int:
-    """Return when the level in a message was read from Kafka; 0 where it does not say so."""
+def _is_before(message: str, ends: dict[str, int]) -> bool:
+    """Tell whether a waiting message may be of a level before these ends; one that does not say so may be."""
     try:
         envelope = json.loads(message)
         _, told, _ = cast("tuple[Any, dict[str, Any], Any]", json.loads(b64decode(envelope["body"])))
-        return int(told.get("read_at") or 0)
+        return bool(told["offset"] < ends[told["source"].removeprefix(f"{TOPIC}/")])
     except (ValueError, KeyError, TypeError):
-        return 0
+        return True
