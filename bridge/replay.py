@@ -194,8 +194,8 @@ def superseded(client: "redis.Redis", jobs: Sequence[Job]) -> list[bool]:
 
 
 def _level_is_old(told: Mapping[str, Any], version: str | None, at: str | None) -> bool:
-    if at is None:
-        return False
+    if at is None or told["names"] or told["seen"]:
+        return False  # (An old level that says what it includes settles that nevertheless.)
     if told["version"] is not None and version and told["version"] != int(version):
         return bool(told["version"] < int(version))
     return bool(told["at"] < int(at))

@@ -126,6 +126,7 @@ def test_what_is_superseded_is_left_and_counted(running: Service, redis: Redis, 
         {"productId": "by-version", "version": 4},
         {"productId": "by-version", "version": 6},
         {"productId": "unknown"},
+        {"productId": "by-time", "orderId": "o-1"},
     ]
     for place, level in enumerate(levels):
         letter({"stock": 1, "run": run, **level}, offset=place)
@@ -136,8 +137,8 @@ def test_what_is_superseded_is_left_and_counted(running: Service, redis: Redis, 
     of_levels = replay(running, "product_events", "--where", mark)
     of_logins = replay(running, "user_logged_in", "--where", mark)
 
-    assert (of_levels["replayed"], of_levels["superseded by something newer"]) == (3, 2)
-    assert {task_id.split(":")[2] for task_id in jobs(redis)} == {"1", "3", "4"}
+    assert (of_levels["replayed"], of_levels["superseded by something newer"]) == (4, 2)
+    assert {task_id.split(":")[2] for task_id in jobs(redis)} == {"1", "3", "4", "5"}
     assert (of_logins["replayed"], of_logins["superseded by something newer"]) == (2, 1)
     assert {told["user_id"] for told in jobs(redis, "logins").values()} == {"u-one", "u-none"}
 
