@@ -52,7 +52,7 @@ def test_an_order_is_created_while_kafka_hangs_and_told_of_when_it_goes_on(own: 
     assert created["order"] in listed
     assert json_of(ready)["status"] == "ok"
     with Topics(kafka.bootstrap).reader("order_created") as reader:
-        (message,) = reader.wait_for(1, key=created["orderId"])
+        (message,) = reader.wait_for(1, key=created["orderId"], within=45)
     assert headers(message)["ce_id"] == f"{created['orderId']}:1"
 
 
