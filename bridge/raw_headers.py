@@ -40,7 +40,8 @@ def read_raw_headers(brokers: str, topic: str, partition: int, offset: int) -> R
     with ExitStack() as ends:
         conf = ctypes.c_void_p(library.rd_kafka_conf_new())
         reason = ctypes.create_string_buffer(_ERRORS)
-        library.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), reason, _ERRORS)
+        for name, value in ((b"bootstrap.servers", brokers.encode()), (b"log_level", b"0")):
+            library.rd_kafka_conf_set(conf, name, value, reason, _ERRORS)
         client = ctypes.c_void_p(library.rd_kafka_new(_CONSUMER, conf, reason, _ERRORS))
         if not client:
             return None

@@ -28,6 +28,9 @@ REMEMBERED = 30 * 24 * 3600
 """Seconds for which it is kept from the last replay on: longer than dead letters usually are, and harmless if not."""
 
 BATCH = 500
+ANSWER = 5.0
+"""Seconds that Kafka has to say what there is."""
+
 SILENCE = 15.0
 """Seconds without a word from Kafka after which it is taken to be away."""
 
@@ -63,14 +66,15 @@ class Letters:
                 "group.id": "order-service-replay",  # never committed to
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "log_level": 0,  # a line for each attempt to connect would hide the one that counts
             }
         )
         try:
-            partitions = self._consumer.list_topics(topic, timeout=SILENCE).topics[topic]
+            partitions = self._consumer.list_topics(topic, timeout=ANSWER).topics[topic]
             if partitions.error is not None:
                 raise KafkaAwayError(f"topic {topic}: {partitions.error.str()}")
             self._left: dict[int, tuple[int, int]] = {
-                number: self._consumer.get_watermark_offsets(TopicPartition(topic, number), SILENCE)
+                number: self._consumer.get_watermark_offsets(TopicPartition(topic, number), ANSWER)
                 for number in partitions.partitions
             }
         except KafkaException as error:

@@ -179,6 +179,7 @@ def test_ctrl_c_ends_it_with_a_report(running: Service, redis: Redis, letter: Ca
         (("orders",), {}, 2, "invalid choice: 'orders'"),
         (("product_events", "--where", "colour=red"), {}, 2, "'colour=red' is not FIELD=VALUE"),
         (("product_events", "--where", "key=nobody"), {"REDIS_PORT": "1"}, 1, "Redis does not answer"),
+        (("product_events",), {"KAFKA_BROKER": "127.0.0.1:1"}, 1, "Kafka does not answer"),
     ],
 )
 def test_what_is_wrong_is_one_clear_line(
@@ -196,5 +197,6 @@ def test_what_is_wrong_is_one_clear_line(
     _, err = process.communicate(timeout=60)
 
     assert process.returncode == code
-    assert told in err
+    assert told in err.splitlines()[-1]
     assert "Traceback" not in err
+    assert "FAIL" not in err
