@@ -7,7 +7,7 @@ A worker's come from its main loop, every 2 s, and only while it is connected to
 from pathlib import Path
 from typing import Any
 
-from celery.beat import Scheduler
+from celery.beat import Scheduler, SchedulingError
 from celery.signals import heartbeat_sent
 
 from settings import settings
@@ -30,6 +30,19 @@ class LivingScheduler(Scheduler):
 
     max_interval = 5
     """Longest sleep between two looks at what is due, in seconds; the default is five minutes."""
+
+    def apply_async(self, *arguments: Any, **named: Any) -> Any:
+        """Send a task; where that fails, send the next one over a new connection.
+
+        A producer of kombu 5.7.0 that has lost its connection while it declared its queue never finds another one: each
+        later task fails with an AttributeError, and beat is as good as dead.
+        """
+        try:
+            return super().apply_async(*arguments, **named)
+        except SchedulingError:
+            for name in ("producer", "connection"):
+                self.__dict__.pop(name, None)
+            raise
 
     def tick(self, *arguments: Any, **named: Any) -> float:
         """Send what is due; return the seconds until the next look."""
