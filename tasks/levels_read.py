@@ -7,8 +7,10 @@ before them in the queue or in a worker's hands, knows all levels up to that mom
 
 import json
 import logging
+import os
 from base64 import b64decode
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +36,7 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
     """Return the time (ms since 1970) up to which all levels are known, None where that can't be told."""
     at = int(now.timestamp() * 1000)
     try:
-        read, ends = _offsets(AdminClient({"bootstrap.servers": brokers}, logger=_log), group)
+        read, ends = _offsets(_admin(os.getpid(), brokers), group)
     except KafkaException:
         return None
     noted = cast("str | None", client.get(KEY))
@@ -53,6 +55,12 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
     if waiting is None or any(_is_before(message, ended) for message in waiting):
         return None
     return int(before["at"])
+
+
+@cache
+def _admin(_pid: int, brokers: str) -> AdminClient:
+    # One for the life of the process: confluent-kafka crashed (SIGSEGV) where each look threw one with a logger away.
+    return AdminClient({"bootstrap.servers": brokers}, logger=_log)
 
 
 def _offsets(admin: AdminClient, group: str) -> tuple[dict[str, int], dict[str, int]]:

@@ -1,19 +1,17 @@
 """Shops in virtual time on the ledger's real scripts: `python -m tests.stock.simulator`.
 
 Customers order and cancel, events are published (late, twice, their reports lost), a product service applies them and
-tells its levels as its character is. Measured is what it may come to: units sold twice, and how long units that are
-there can't be sold.
+tells its levels as its character is. Measured: units sold twice, and how long units that are there can't be sold.
 """
 
 import argparse
 import heapq
 import math
 import random
-import statistics
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from rich.table import Table
 
 from local.servers import RedisServer
 from models.stock import Level, Movement, Sent, Stock
+from tests.stock.outcome import Seen, row
 from tests.stock.product_service import PARTITIONS, ProductService
 from tests.stock.product_services import BY_NAME, BY_TIME, MINUTE, OUTSIDE, Character
 
@@ -31,20 +30,6 @@ SETTLE_MS = 30_000
 SUPPLY = 60
 REST = 7 * MINUTE
 START = 1_800_000_000_000
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one run came to: units, and for how many seconds units that were there could not be sold.
-
-    `waiting` are those that wait for a next level once all is quiet, `left` those that even that does not bring back.
-    """
-
-    sold: int
-    sold_twice: int
-    unsellable: list[float]
-    waiting: int
-    left: int
 
 
 class Simulation:
@@ -60,7 +45,7 @@ class Simulation:
         self.service = ProductService(character.tells, character.ahead, character.keyed, character.versions)
         self.service.units[PRODUCT] = SUPPLY
         self.left, self.sold, self.sold_twice = SUPPLY, 0, 0
-        self.orders = self.offset = 0
+        self.orders = self.offset = self.asked = 0
         self.due: list[tuple[int, int, Callable[[], None]]] = []
         self.last_applied: Counter[int] = Counter()
         self.last_arrival: Counter[str] = Counter()
@@ -96,14 +81,13 @@ class Simulation:
             act()
 
     def _at(self, time: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self.due, (int(time), self.random.getrandbits(60), act))
+        # What is due at one moment is done in the order in which it was asked for.
+        self.asked += 1
+        heapq.heappush(self.due, (int(time), self.asked, act))
 
-    def _in(self, most: float, act: Callable[[], None]) -> int:
-        """Do something within so long; return when."""
-        # Mostly soon, sometimes late.
-        time = int(self.now + most * self.random.random() ** 3)
-        self._at(time, act)
-        return time
+    def _in(self, most: float, act: Callable[[], None]) -> None:
+        """Do something within so long: mostly soon, sometimes late."""
+        self._at(self.now + most * self.random.random() ** 3, act)
 
     def _often(self, mean: float, act: Callable[[], None], until: float | None = None) -> None:
         def again() -> None:
@@ -239,18 +223,11 @@ def main() -> None:
                             Simulation(client, character, settle_ms=settle_ms, seed=seed).run(asked.minutes)
                             for seed in range(asked.seeds)
                         ]
-                        table.add_row(rule, character.name, *_row(runs))
+                        table.add_row(rule, character.name, *row(runs))
                     table.add_section()
         finally:
             server.stop()
     Console(width=110).print(table)
-
-
-def _row(runs: list[Seen]) -> list[str]:
-    waits = [seconds for run in runs for seconds in run.unsellable] or [0.0]
-    sold, twice = sum(run.sold for run in runs), sum(run.sold_twice for run in runs)
-    waiting = max(run.waiting for run in runs)
-    return [f"{sold:,}", f"{twice:,}", f"{statistics.median(waits):.0f}", f"{max(waits):.0f}", f"{waiting}"]
 
 
 if __name__ == "__main__":

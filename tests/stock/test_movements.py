@@ -164,3 +164,29 @@ def test_redis_own_clock_is_the_default(ledger_redis: "redis.Redis", unique: Cal
     stock.set_level(Level(product, 8, None, 1000, "product_events/0", 1))
 
     assert ledger_redis.get(f"product:{product}:stock") == "5"
+
+
+def test_the_example_of_the_docs(shop: Shop) -> None:
+    shop.client.delete("product:lamp:stock")
+    shop.level(10)
+    shop.wait(SECOND)
+    shop.order("a", 4)
+    assert shop.left == 6
+    shop.wait(SECOND)
+    shop.level(10)
+    assert shop.left == 6
+    shop.wait(SECOND)
+    shop.order("b", 2)
+    assert shop.left == 4
+    shop.wait(SECOND)
+    shop.level(6, names=["a:1"])
+    assert shop.left == 4
+    shop.wait(SECOND)
+    shop.take("a", -4, version=2)
+    assert shop.left == 8
+    shop.wait(SECOND)
+    shop.level(10, names=["a:2"])
+    assert shop.left == 8
+    shop.wait(34 * SECOND)
+    shop.level(13)
+    assert shop.left == 13

@@ -1,6 +1,8 @@
 """What beat does for the ledger: undoes what ended tasks left, and knows from when on a silence means something."""
 
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,10 +12,11 @@ import pytest
 import redis
 from confluent_kafka import Consumer, TopicPartition
 
-from models.stock import Movement, Stock
+import celeryconfig
+from models.stock import Level, Movement, Sent, Stock
 from tasks import levels_read, unstored
 from tasks.records import UNSTORED
-from tests.processes import Servers
+from tests.processes import REPOSITORY, Servers
 from tests.topics import Topics
 
 
@@ -121,3 +124,40 @@ def test_silence_counts_only_up_to_when_every_level_is_known(
     assert until(fifth) is None, "a worker has it in hand"
     client.hdel("unacked", "tag")
     assert until(sixth) == int(fifth.timestamp() * 1000)
+
+
+def run_task(own: Servers, name: str, **settings: str) -> None:
+    """Run one of beat's tasks in a process of its own, with the service's settings for these servers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tasks.dying"],
+        input=json.dumps({"task": name, "id": "beat", "kwargs": {}, "after": None}) + "\n",
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", **own.environment(), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert json.dumps({"done": name}) in done.stdout, done.stderr
+
+
+def test_beat_s_tasks_do_both(
+    own: Servers, client: "redis.Redis", bridge: Bridge, unique: Callable[[str], str]
+) -> None:
+    client.mset({"product:lamp:stock": 10, "product:vase:stock": 10})
+    order = unique("order")
+    stock = Stock(client, clock=lambda: 2000, settle_ms=30_000)
+    stock.move([Movement(order, 1, "revoked", {"vase": 3}), Movement("settled", 1, "task", {"lamp": 3})])
+    client.sadd(UNSTORED, f"{order} revoked")
+    stock.published([Sent("settled:1", {"lamp": 3}, "order_created", 0, 1, at=1000)])
+    stock.set_level(Level("lamp", 7, None, 2000, "product_events/0", 0))
+    assert client.mget("product:lamp:stock", "product:vase:stock") == ["4", "7"]
+
+    run_task(own, "undo_unstored_movements")
+    for _ in range(2):  # the first one only notes where product_events ends
+        bridge.reads_all()
+        run_task(own, "settle_quiet_products", KAFKA_GROUP=bridge.group)
+
+    assert client.mget("product:lamp:stock", "product:vase:stock") == ["7", "10"]
+    schedule = {entry["task"] for entry in celeryconfig.beat_schedule.values()}
+    assert {"undo_unstored_movements", "settle_quiet_products"} <= schedule
