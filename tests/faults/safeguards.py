@@ -95,10 +95,8 @@ SAFEGUARDS = (
         (
             Change(
                 "bridge/loop.py",
-                "        try:\n            self._pass_on(messages)\n",
-                "        for each in messages:\n"
-                "            self._consumer.store_offsets(offsets=[self._topic_ids.position_after(each)])\n"
-                "        try:\n            self._pass_on(messages)\n",
+                "            try:\n                self._pass_on(batch)\n",
+                "            self._settle(batch)\n            try:\n                self._pass_on(batch)\n",
             ),
         ),
         "tests/bridge/test_restarts.py::test_levels_that_redis_never_got_are_read_again_after_a_kill",
