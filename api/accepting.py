@@ -14,18 +14,25 @@ from api.conditions import idempotency_key, wanted_versions
 from api.problems import APIProblem, key_reused, not_found, outcome_unknown, overloaded, precondition_failed
 from models.writes import Write
 from tasks import memory
-from tasks.accept import IdempotencyKey, accept
+from tasks.accept import Answer, Submission, accept
 from tasks.records import QUEUED
 
 LOOK_UP_TIMEOUT = 1.0
 """Seconds in which MongoDB must show the order that is to be changed; the rest of the budget is for Redis."""
+
+COLLECTOR = "order_service.collector"
+"""In a request's WSGI environment: a function that takes the submission, to have it accepted later (api/loop.py)."""
 
 _log = logging.getLogger(__name__)
 
 
 def accept_create(write: Write) -> Response:
     """Accept a new order."""
-    return _accept(write, idempotency_key(request, write.body), exists=True)
+    submission = Submission(write, exists=True, key=idempotency_key(request, write.body), instead=_full())
+    if (collect := request.environ.get(COLLECTOR)) is not None:
+        collect(submission)
+        return Response(status=202)
+    return _accept(submission)
 
 
 def accept_change(write: Write) -> Response:
@@ -39,8 +46,8 @@ def accept_change(write: Write) -> Response:
         if key is None:
             raise
         # The same write may have been accepted when the order was another one: then it has its answer.
-        return _accept(write, key, exists=False, refusal=refusal)
-    return _accept(write, key, exists=stored_version is not None)
+        return _accept(Submission(write, exists=False, key=key, instead="refused"), refusal)
+    return _accept(Submission(write, exists=stored_version is not None, key=key, instead=_full()))
 
 
 def _version_of(order_id: str) -> int | None:
@@ -64,21 +71,33 @@ def _matching(wanted: frozenset[int] | None, stored: int | None) -> int | None:
     return min(possible)
 
 
-def _accept(write: Write, key: IdempotencyKey | None, *, exists: bool, refusal: Exception | None = None) -> Response:
-    instead: Literal["refused", "full"] | None = "full" if memory.is_full() else None
-    if refusal is not None:
-        instead = "refused"
+def _full() -> Literal["full"] | None:
+    return "full" if memory.is_full() else None
+
+
+def _accept(submission: Submission, refusal: Exception | None = None) -> Response:
     try:
         with stores.task_store() as client:
-            answer = accept(client, write, exists=exists, key=key, instead=instead)
+            answer = accept(client, submission)
     except redis.RedisError as error:
         if refusal is not None:
             raise  # this request has changed nothing, that much is known
-        _log.warning("write %s may not have been accepted: %s", write.task_id, type(error).__name__)
-        raise outcome_unknown(write.task_id, _status_url(write.task_id)) from None
+        raise unanswered(submission, error) from None
+    return answered(submission, answer, refusal)
+
+
+def unanswered(submission: Submission, error: Exception) -> APIProblem:
+    """Return the problem of a write that Redis may or may not have accepted."""
+    task_id = submission.write.task_id
+    _log.warning("write %s may not have been accepted: %s", task_id, type(error).__name__)
+    return outcome_unknown(task_id, _status_url(task_id))
+
+
+def answered(submission: Submission, answer: Answer, refusal: Exception | None = None) -> Response:
+    """Return the 202, or raise the problem that says why not."""
     match answer.verdict:
         case "absent":
-            raise not_found(f"There is no order {write.order_id}.")
+            raise not_found(f"There is no order {submission.write.order_id}.")
         case "reused":
             raise key_reused()
         case "full":

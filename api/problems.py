@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import redis
 from flask import Flask, Response, request
-from gunicorn.http.errors import ParseException
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
@@ -100,41 +99,31 @@ def problem_response(body: dict[str, Any]) -> Response:
 def answer_with_problems(app: Flask) -> None:
     """Have the application answer every error with a problem, and none with a traceback or HTML."""
 
-    @app.errorhandler(APIProblem)
-    def _problem(error: APIProblem) -> Response:
-        return problem_response(error.body)
-
-    @app.errorhandler(PyMongoError)
-    def _no_mongo(error: PyMongoError) -> Response:
-        _log.warning("MongoDB: %s", type(error).__name__)
-        return problem_response(unavailable("The order store does not answer.").body)
-
-    @app.errorhandler(redis.RedisError)
-    def _no_redis(error: redis.RedisError) -> Response:
-        _log.warning("Redis: %s", type(error).__name__)
-        return problem_response(unavailable("The task store does not answer.").body)
-
-    @app.errorhandler(NotAskedError)
-    def _not_asked(error: NotAskedError) -> Response:
-        _log.warning("%s hangs, or left no time: not asked", error)
-        return problem_response(unavailable(f"{error} does not answer.").body)
-
-    @app.errorhandler(ParseException)
-    def _malformed_chunk(_error: ParseException) -> Response:
-        # gunicorn finds it where the body is read, inside the application.
-        return problem_response(malformed("The body's chunks can't be read.").body)
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response:
-        response = problem_response(problem_of_status(error.code or 500, error.name, error.description))
-        allowed = getattr(error, "valid_methods", None)
-        if allowed:
-            response.headers["Allow"] = ", ".join(sorted(allowed))
-        return response
-
     @app.errorhandler(Exception)
-    def _broken(error: Exception) -> Response:
-        # The path names ids only; bodies and query strings stay out of the log.
-        _log.error("%s %s broke", request.method, request.path, exc_info=error)
-        body = {"type": "failed", "title": "Internal error", "status": 500, "detail": "The service failed."}
-        return problem_response(body)
+    def _problem(error: Exception) -> Response:
+        return response_to(error, f"{request.method} {request.path}")
+
+
+def response_to(error: Exception, asked: str) -> Response:
+    """Return the answer for an error; `asked` (method and path: ids only, never a body or a query) is for the log."""
+    match error:
+        case APIProblem():
+            return problem_response(error.body)
+        case PyMongoError():
+            _log.warning("MongoDB: %s", type(error).__name__)
+            return problem_response(unavailable("The order store does not answer.").body)
+        case redis.RedisError():
+            _log.warning("Redis: %s", type(error).__name__)
+            return problem_response(unavailable("The task store does not answer.").body)
+        case NotAskedError():
+            _log.warning("%s hangs, or left no time: not asked", error)
+            return problem_response(unavailable(f"{error} does not answer.").body)
+        case HTTPException():
+            response = problem_response(problem_of_status(error.code or 500, error.name, error.description))
+            if allowed := getattr(error, "valid_methods", None):
+                response.headers["Allow"] = ", ".join(sorted(allowed))
+            return response
+    _log.error("%s broke", asked, exc_info=error)
+    return problem_response(
+        {"type": "failed", "title": "Internal error", "status": 500, "detail": "The service failed."}
+    )

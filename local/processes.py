@@ -167,8 +167,10 @@ class Child:
             self.wait()
 
     def pause(self) -> None:
-        """Freeze it and its group (SIGSTOP)."""
+        """Freeze it and its group (SIGSTOP); on return it runs no more."""
         self._signal(signal.SIGSTOP)
+        with suppress(ChildProcessError):  # it has ended, and was waited for
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""

@@ -14,8 +14,10 @@ from typing import Any
 
 import mongoengine
 import redis
+import redis.asyncio
 from pymongo.collection import Collection
 from pymongo.uri_parser import parse_uri
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -97,27 +99,40 @@ def _time_left(otherwise: float | None) -> float | None:
 
 @cache
 def _redis(_pid: int, timeout_seconds: float) -> "redis.Redis":
-    chosen = settings()
-    password = chosen.redis_password
     client = redis.Redis(
-        host=chosen.redis_host,
-        port=chosen.redis_port,
-        db=chosen.redis_db,
-        username=chosen.redis_username,
-        password=password.get_secret_value() if password else None,
-        ssl=chosen.redis_tls,
-        ssl_cert_reqs="required",
-        decode_responses=True,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        max_connections=MAX_CONNECTIONS,
+        **_redis_options(timeout_seconds),
         # A pooled connection that a restarted Redis has closed is replaced once; a hung Redis is not asked twice.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
-    client.connection_pool.connection_class = _PunctualTLSConnection if chosen.redis_tls else _PunctualConnection
+    tls = settings().redis_tls
+    client.connection_pool.connection_class = _PunctualTLSConnection if tls else _PunctualConnection
     return client
+
+
+def _redis_options(timeout_seconds: float) -> dict[str, Any]:
+    chosen = settings()
+    password = chosen.redis_password
+    return {
+        "host": chosen.redis_host,
+        "port": chosen.redis_port,
+        "db": chosen.redis_db,
+        "username": chosen.redis_username,
+        "password": password.get_secret_value() if password else None,
+        "ssl": chosen.redis_tls,
+        "ssl_cert_reqs": "required",
+        "decode_responses": True,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "max_connections": MAX_CONNECTIONS,
+    }
 
 
 def redis_client(timeout_seconds: float) -> "redis.Redis":
     """Return this process's client of Redis; no reply is awaited longer than `timeout_seconds`."""
     return _redis(os.getpid(), timeout_seconds)
+
+
+def new_async_redis_client(timeout_seconds: float) -> "redis.asyncio.Redis":
+    """Return a client of Redis for one event loop; no reply is awaited longer than `timeout_seconds`."""
+    retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.asyncio.Redis(**_redis_options(timeout_seconds), retry=retry)

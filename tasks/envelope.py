@@ -1,12 +1,16 @@
 """The stock Celery message (protocol 2) around a task, as kombu lays it into a Redis list.
 
+Celery writes the message of each kind once; from then on only what differs from one message to the next is filled in.
 https://docs.celeryq.dev/en/stable/internals/protocol.html
 """
 
 import json
-import uuid
+import secrets
 from base64 import b64encode
+from functools import cache
 from typing import Any
+
+import orjson
 
 from tasks import app
 
@@ -16,19 +20,49 @@ VERSION = 1
 PREDECESSOR_SLOT = '"predecessor": null'
 """Where accept.lua writes which write came before; it stands once in an envelope, and before the body."""
 
+_TASK_ID, _SHOWN, _TAG, _BODY = (f"@{name}@" for name in ("task-id", "shown", "delivery-tag", "body"))
 
-def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **headers: Any) -> str:
+
+def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **headers: str | None) -> str:
     """Return the message of one task; `headers` are shown to operators, `kwargs` are not (they may hold addresses)."""
-    message = app.amqp.as_task_v2(
-        task_id,
-        task,
-        kwargs=kwargs,
-        argsrepr="()",
-        kwargsrepr=repr({key: value for key, value in headers.items() if value is not None}),
-    )
-    return json.dumps(
+    told = {name: value for name, value in headers.items() if value is not None}
+    parts, slots = _template(task, queue, tuple(headers), tuple(told))
+    # In hex, for what can be laid into JSON as it is. Fresh for every push: a retried task keeps its id, and
+    # acknowledging one copy must not touch another.
+    tag = secrets.token_hex(16)
+    body = b64encode(orjson.dumps([(), kwargs, _EMBEDDED])).decode()
+    values = {_TASK_ID: _text(task_id), _SHOWN: _text(repr(told)), _TAG: tag, _BODY: body}
+    for name, value in told.items():
+        values[_slot(name)] = _text(value)
+    filled = [parts[0]]
+    for slot, part in zip(slots, parts[1:], strict=True):
+        filled += (values[slot], part)
+    return "".join(filled)
+
+
+_EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+def _slot(header: str) -> str:
+    return f"@header-{header}@"
+
+
+def _text(value: str) -> str:
+    return orjson.dumps(value)[1:-1].decode()
+
+
+@cache
+def _template(task: str, queue: str, headers: tuple[str, ...], told: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return a message in pieces, and what stands between them."""
+    message = app.amqp.as_task_v2(_TASK_ID, task, kwargs={}, argsrepr="()", kwargsrepr=_SHOWN)
+    assert message.body == ((), {}, _EMBEDDED), "Celery wants something in the body that is not known here"
+    text = json.dumps(
         {
-            "headers": {"envelope": VERSION, **headers, **message.headers},
+            "headers": {
+                "envelope": VERSION,
+                **{name: _slot(name) if name in told else None for name in headers},
+                **message.headers,
+            },
             "content-type": "application/json",
             "content-encoding": "utf-8",
             "properties": {
@@ -37,9 +71,15 @@ def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **head
                 "delivery_info": {"exchange": "", "routing_key": queue},
                 "priority": 0,
                 "body_encoding": "base64",
-                # Fresh for every push: a retried task keeps its id, and acknowledging one copy must not touch another.
-                "delivery_tag": str(uuid.uuid4()),
+                "delivery_tag": _TAG,
             },
-            "body": b64encode(json.dumps(message.body).encode()).decode(),
+            "body": _BODY,
         }
     )
+    slots = [_TASK_ID, _SHOWN, _TAG, _BODY, *map(_slot, told)]
+    places = sorted((place, slot) for slot in slots for place in range(len(text)) if text.startswith(slot, place))
+    parts, end = [], 0
+    for place, slot in places:
+        parts.append(text[end:place])
+        end = place + len(slot)
+    return [*parts, text[end:]], [slot for _, slot in places]

@@ -40,7 +40,7 @@ NOT_ALLOWED = [
     ("PUT", "/orders/someone", {"GET", "HEAD"}),
     ("DELETE", "/task/someone", {"GET", "HEAD"}),
     ("POST", "/livez", {"GET", "HEAD"}),
-    ("BREW", "/order/all", {"GET", "HEAD"}),
+    ("PROPFIND", "/order/all", {"GET", "HEAD"}),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.ids import new_id
 from models.writes import Write
-from tasks.accept import accept
+from tasks.accept import Submission, accept
 from tests.processes import Servers, Service, eventually, service
 from tests.tasks.poisoned_worker import DEADLY
 from tests.topics import Topics, headers
@@ -39,7 +39,8 @@ def queue_up(own: Servers, product: str, count: int, **more: Any) -> list[str]:
     for _ in range(count):
         order_id = new_id()
         body = {"userId": "user-1", "items": [{"productId": product, "quantity": 1}], "currency": "USD", **more}
-        accept(own.redis_client(), Write(order_id, order_id, "create", body, datetime.now(UTC)), exists=True)
+        write = Write(order_id, order_id, "create", body, datetime.now(UTC))
+        accept(own.redis_client(), Submission(write, exists=True))
         ids.append(order_id)
     return ids
 

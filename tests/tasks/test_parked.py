@@ -14,7 +14,7 @@ from redis import Redis
 from models.ids import new_id
 from models.stock import Movement, Stock
 from models.writes import Write
-from tasks.accept import accept
+from tasks.accept import Submission, accept
 from tasks.envelope import envelope
 from tasks.parked import NotPossibleError, ParkedMessages, set_aside
 from tests.processes import REPOSITORY, Servers, Service, eventually, service
@@ -71,7 +71,7 @@ def queue_write(redis: Redis, product: str, order_id: str = "", **more: Any) -> 
         more if order_id else create,
         datetime.now(UTC),
     )
-    accept(redis, write, exists=True)
+    accept(redis, Submission(write, exists=True))
     return task_id
 
 

@@ -18,7 +18,7 @@ from local.processes import Child
 from local.servers import KafkaBroker, Mongod, RedisServer
 from models.ids import new_id
 from models.writes import Write
-from tasks.accept import accept
+from tasks.accept import Submission, accept
 from tests.client import Client
 from tests.processes import BIN, REPOSITORY, Servers, Service, eventually, service
 from tests.topics import Topics, headers, value
@@ -89,7 +89,7 @@ def a_note(own: Servers, order_id: str, note: str) -> str:
     """Accept an update as the API does, which would first look for the order in MongoDB."""
     task_id = new_id()
     write = Write(task_id, order_id, "update", {"note": note}, datetime.now(UTC))
-    assert accept(own.redis_client(), write, exists=True)
+    assert accept(own.redis_client(), Submission(write, exists=True)).verdict == "accepted"
     return task_id
 
 

@@ -1,0 +1,94 @@
+"""Creates that come together are accepted together: while one command is on its way to Redis, the next one gathers.
+
+No thread waits for Redis, so a Redis that hangs holds up nobody but who needs it.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+import redis
+import redis.asyncio
+
+from api.stores import BUDGET, NotAskedError
+from models.connections import new_async_redis_client
+from tasks.accept import Answer, Submission, accept_together
+
+MOST = 100
+"""Writes in one command at the most: the script takes 10 to 20 µs for each, and nobody else is served meanwhile."""
+
+LEAST = 0.5
+"""Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
+
+Asked = tuple[Submission, "asyncio.Future[Answer]", float]
+"""A submission, its answer, and when it came (on the monotonic clock)."""
+
+
+class Together:
+    """The creates of one event loop that wait to be accepted."""
+
+    def __init__(self) -> None:
+        self._client: redis.asyncio.Redis | None = None
+        self._waiting: deque[Asked] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def accept(self, submission: Submission) -> Answer:
+        """Have a write accepted.
+
+        Raises
+        ------
+        NotAskedError
+            where Redis has not answered others for so long that there is no time left: nothing was accepted.
+        redis.RedisError, TimeoutError
+            whether the write was accepted is then unknown.
+
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((submission, answer, time.monotonic()))
+        if self._sending is None:
+            # A task begins in the loop's next turn, with all that this turn has brought.
+            self._sending = loop.create_task(self._send_all())
+        return await answer
+
+    async def _send_all(self) -> None:
+        """Send what waits, one command after the other, until nothing waits."""
+        try:
+            while self._waiting:
+                if batch := self._next():
+                    await self._send(batch)
+        finally:
+            self._sending = None
+
+    def _next(self) -> list[Asked]:
+        """Return what is sent together, the oldest first, less those who have no time left or went away."""
+        latest = time.monotonic() - (BUDGET - LEAST)
+        batch: list[Asked] = []
+        while self._waiting and len(batch) < MOST:
+            asked = self._waiting.popleft()
+            _, answer, came = asked
+            if answer.done():
+                continue
+            if came < latest:
+                answer.set_exception(NotAskedError("Redis"))
+            else:
+                batch.append(asked)
+        return batch
+
+    async def _send(self, batch: list[Asked]) -> None:
+        try:
+            async with asyncio.timeout(batch[0][2] + BUDGET - time.monotonic()):
+                answers = await accept_together(self._redis(), [submission for submission, _, _ in batch])
+        except Exception as error:
+            for _, answer, _ in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+        else:
+            for (_, answer, _), told in zip(batch, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(told)
+
+    def _redis(self) -> "redis.asyncio.Redis":
+        if self._client is None:
+            self._client = new_async_redis_client(BUDGET)
+        return self._client
