@@ -85,7 +85,9 @@ class Settings(BaseSettings):
     redis_tls: bool = Field(False, description="speak TLS to Redis; its certificate is checked")
 
     api_workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="processes of one gunicorn")
-    api_threads: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="threads of one API process")
+    api_threads: Annotated[int, Field(ge=1, le=1024)] = Field(
+        16, description="threads of one API process, for all but new orders"
+    )
     worker_concurrency: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="processes of one worker")
     visibility_timeout: Annotated[int, Field(ge=1, le=86_400)] = Field(
         60, description="seconds after which a dead worker's task is given to another"

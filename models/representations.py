@@ -45,7 +45,9 @@ def event_json(event: Mapping[str, Any], order_id: str, email: str | None) -> di
 
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
+import orjson
 import redis
 
 from models import rejections
@@ -141,7 +142,7 @@ class Stock:
                 for movement in batch
             ]
             answers = cast(
-                list[list[str]], self.scripts["move_stock"](keys=keys, args=[self._now(), json.dumps(asked)])
+                list[list[str]], self.scripts["move_stock"](keys=keys, args=[self._now(), orjson.dumps(asked)])
             )
             decisions += [_decision(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
         return decisions
@@ -159,7 +160,7 @@ class Stock:
                 for event, taken in batch
             ]
             self.scripts["note_published"](
-                args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, json.dumps(told)]
+                args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, orjson.dumps(told)]
             )
 
     def set_level(self, level: Level) -> bool:

@@ -6,9 +6,10 @@ that waited for these.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from celery.states import READY_STATES
 
@@ -43,6 +44,11 @@ def now() -> datetime:
 
 def open_stores() -> Stores:
     """Return this process's stores; connections are opened at first use."""
+    return _stores(os.getpid())
+
+
+@cache
+def _stores(_pid: int) -> Stores:
     client = redis_client(SERVER_TIMEOUT)
     collection, customers, stock = orders(SERVER_TIMEOUT), Customers(client), Stock(client)
     return Stores(

@@ -18,6 +18,9 @@ DELIVERY_TIMEOUT = 5.0
 REST = 5.0
 """Seconds for which commits leave their events to the sweep after Kafka said nothing."""
 
+FLUSH = 0.05
+"""Seconds after which a flush is looked at again: it waits for what an earlier call has given up too."""
+
 MAX_BYTES = 1_000_000
 """Largest message that is sent; the default of Kafka's clients."""
 
@@ -56,7 +59,8 @@ class Publisher:
                 "bootstrap.servers": brokers,
                 "enable.idempotence": True,
                 "acks": "all",
-                "linger.ms": 0,
+                # What is handed over together is sent together: nothing lingers so long, for `flush` sends it at once.
+                "linger.ms": 50,
                 "delivery.timeout.ms": int(give_up_after * 1000),
                 "client.id": f"order-service-{os.getpid()}",
                 "message.max.bytes": max_bytes,
@@ -99,7 +103,7 @@ class Publisher:
         deadline = time.monotonic() + timeout
         while reported < len(events) and (left := deadline - time.monotonic()) > 0:
             try:
-                self._producer.poll(left)
+                self._producer.flush(min(left, FLUSH))
             except SystemError as error:
                 # A worker that ends raises SystemExit here; confluent-kafka garbles it where it logs (its issue 1708),
                 # and Celery would take the garbled one for a failure and acknowledge the task.

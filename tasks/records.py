@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
+import orjson
 import redis
 from celery import states
 from celery.backends.redis import RedisBackend
@@ -110,11 +111,11 @@ class Records:
         if not task_ids:
             return {}
         texts = cast("list[str | None]", self._client.mget([record_key(task_id) for task_id in task_ids]))
-        return {task_id: json.loads(text) for task_id, text in zip(task_ids, texts, strict=True) if text is not None}
+        return {task_id: orjson.loads(text) for task_id, text in zip(task_ids, texts, strict=True) if text is not None}
 
     def mark(self, record: Record) -> None:
         """Note how far a write has come."""
-        self._mark(keys=[record_key(record["task_id"])], args=[json.dumps(record)])
+        self._mark(keys=[record_key(record["task_id"])], args=[orjson.dumps(record)])
 
     def count_start(self, task_id: str) -> int:
         """Count that this write is about to be carried out by itself; return how often that was so."""
@@ -149,13 +150,13 @@ class Records:
     def end(self, endings: Sequence["Ending"], counts: Mapping[str, int] | None = None) -> None:
         """End writes, all of them or none; what was decided about their stock is forgotten with their records."""
         keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS, UNSTORED]
-        args: list[str | int] = [LIFETIME, json.dumps(counts or {})]
+        args: list[str | bytes | int] = [LIFETIME, orjson.dumps(counts or {})]
         for ending in endings:
             record = ending.record
             order_id = record["order_id"]
             keys += [record_key(record["task_id"]), *order_keys(order_id), decision_key(order_id, ending.version)]
             unstored = f"{order_id} {record['task_id']}" if ending.unstored else ""
-            args += [record["task_id"], json.dumps(record), ending.tag or "", unstored]
+            args += [record["task_id"], orjson.dumps(record), ending.tag or "", unstored]
         self._end(keys=keys, args=args)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
 
 from tasks.transport.in_hand import InHand
 from tasks.transport.mended import MendedChannel, MendedTransport
+from tasks.transport.message import parsed
 from tasks.transport.poller import Poller, Wait
 from tasks.transport.scripts import COUNTS, MOST_BYTES, MOST_MESSAGES, Scripts
 
@@ -159,7 +159,7 @@ class Channel(MendedChannel):
     def _read(self, queue: str, tag: bytes, item: bytes) -> Any:
         """Return the message; one that Redis could read and Python can't is set aside."""
         try:
-            message = self.Message(loads(item), channel=self)
+            message = self.Message(parsed(item), channel=self)
             if message.delivery_tag != bytes_to_str(tag) or not isinstance(message.delivery_info, dict):
                 raise TypeError("its properties are not what they should be")  # noqa: TRY301
         except Exception as error:

@@ -7,6 +7,8 @@ import redis
 from kombu.transport import redis as _redis
 from kombu.transport import virtual
 
+from tasks.transport.message import Message
+
 kombu_redis: Any = _redis
 """kombu's transport; the stubs of its types know only what is public."""
 
@@ -19,6 +21,8 @@ class MendedChannel(kombu_redis.Channel):  # type: ignore[misc]
     As a ConnectionError both are what they are: the messages stay unacknowledged and come back by their visibility
     timeout. (The same trace: kombu issue 582.)
     """
+
+    Message = Message
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.never_started: set[str] = set()

@@ -18,6 +18,7 @@ STRANGE: dict[str, dict[str, Any]] = {
     "a long name": {"k" * 1000: "v"},
     "names of ours": {"version": 9, "status": "shipped", "orderId": "x", "__proto__": {"a": 1}},
     "a template": {"predecessor": None, "text": '"predecessor": null'},
+    "types of kombu": {"__type__": "datetime", "__value__": "x", "a": {"__type__": "unknown", "__value__": 1}},
     "a NUL in a text": {"a": "x\0y"},
     "the largest integers": {"a": [2**63 - 1, -(2**63) + 1, 0]},
     "fractions": {"a": [0.1, 1e22, 1.0, -2.5e-7]},
