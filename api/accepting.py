@@ -6,8 +6,9 @@ from typing import Literal
 
 import orjson
 import redis
-from flask import Response, request
+from flask import Response
 from pymongo.errors import PyMongoError
+from werkzeug import Request
 
 from api import stores
 from api.conditions import idempotency_key, wanted_versions
@@ -20,22 +21,20 @@ from tasks.records import QUEUED
 LOOK_UP_TIMEOUT = 1.0
 """Seconds in which MongoDB must show the order that is to be changed; the rest of the budget is for Redis."""
 
-COLLECTOR = "order_service.collector"
-"""In a request's WSGI environment: a function that takes the submission, to have it accepted later (api/loop.py)."""
-
 _log = logging.getLogger(__name__)
 
 
-def accept_create(write: Write) -> Response:
+def creation(write: Write, request: Request) -> Submission:
+    """Return the create that this request asks for, ready to be accepted."""
+    return Submission(write, exists=True, key=idempotency_key(request, write.body), instead=_full())
+
+
+def accept_create(submission: Submission) -> Response:
     """Accept a new order."""
-    submission = Submission(write, exists=True, key=idempotency_key(request, write.body), instead=_full())
-    if (collect := request.environ.get(COLLECTOR)) is not None:
-        collect(submission)
-        return Response(status=202)
     return _accept(submission)
 
 
-def accept_change(write: Write) -> Response:
+def accept_change(write: Write, request: Request) -> Response:
     """Accept a change or a deletion of an order that is stored, or whose create was accepted."""
     key = idempotency_key(request, write.body)
     wanted = wanted_versions(request)

@@ -3,10 +3,10 @@
 One product may be given flat (`{userId, productId, quantity}`); inside, an order always has a list of items.
 """
 
-import json
 from decimal import Decimal
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from api.problems import invalid
@@ -55,7 +55,7 @@ def _small_metadata(value: dict[str, Any]) -> dict[str, Any]:
 
 def _storable(value: dict[str, Any], max_bytes: int) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(value, 1)
-    if len(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()) > max_bytes:
+    if len(orjson.dumps(plain)) > max_bytes:
         raise ValueError(f"must be at most {max_bytes} bytes of JSON")
     return plain
 

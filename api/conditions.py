@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from flask import Request
+from werkzeug import Request
 
 from api.problems import malformed
 from tasks.accept import IdempotencyKey

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from flask import Request
+from werkzeug import Request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.problems import invalid, malformed
@@ -26,9 +26,10 @@ def read_json(request: Request) -> dict[str, Any]:
         raise RequestEntityTooLarge
     try:
         # Decoded here: given bytes, json.loads would take UTF-16 and UTF-32 too.
-        body = json.loads(raw.decode(), parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant)
-        # Half a surrogate pair is JSON by its grammar, but no text that could be stored or sent on.
-        json.dumps(body, ensure_ascii=False, default=str).encode()
+        body = _DECODER.decode(raw.decode())
+        if b"\\u" in raw:
+            # Half a surrogate pair is JSON by its grammar, but no text that could be stored or sent on.
+            json.dumps(body, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError) as error:
         raise malformed("The body is not JSON in UTF-8.") from error
     if not isinstance(body, dict):
@@ -52,3 +53,6 @@ def _integer(text: str) -> int | Decimal:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant)

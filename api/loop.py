@@ -1,7 +1,8 @@
 """An event loop around the Flask application: gunicorn's worker hands it requests, as ASGI does.
 
-A new order needs nothing but Redis, so its request is read, checked and answered on the loop itself; many of them share
-one command to Redis (api/together.py). Every other call is an ordinary WSGI call on one of a few threads.
+A new order needs nothing but Redis, so its request is read, checked and answered on the loop itself, by the code of
+Flask's view without its context and routing; many of them share one command to Redis (api/together.py). Every other
+call is an ordinary WSGI call on one of a few threads.
 """
 
 import asyncio
@@ -14,12 +15,13 @@ from urllib.parse import unquote_to_bytes
 
 import redis
 from flask import Flask, Response
+from werkzeug import Request
 
-from api.accepting import COLLECTOR, answered, unanswered
+from api.accepting import answered, unanswered
 from api.json_body import READ_LIMIT
+from api.orders import new_order
 from api.problems import response_to
 from api.together import Together
-from tasks.accept import Submission
 
 CREATE = ("POST", "/order/create")
 
@@ -46,24 +48,16 @@ class Loop:
         try:
             environ = _environment(scope, await _body(receive))
             if (scope["method"], scope["path"]) == CREATE:
-                await _send_whole(send, *await self._create(environ))
+                response = await self._create(environ)
+                await _send_whole(send, response.status, list(response.headers), response.get_data())
             else:
                 await self._call(environ, receive, send)
         except ClientGoneError:
             return
 
-    async def _create(self, environ: Environment) -> tuple[str, Headers, bytes]:
-        submissions: list[Submission] = []
-        environ[COLLECTOR] = submissions.append
-        status, headers, parts = _wsgi(self._app, environ)
-        if not submissions:  # it was refused
-            return status, headers, b"".join(parts)
-        response = await self._answer(submissions[0])
-        parts, status, headers = response.get_wsgi_response(environ)
-        return status, headers, b"".join(parts)
-
-    async def _answer(self, submission: Submission) -> Response:
+    async def _create(self, environ: Environment) -> Response:
         try:
+            submission = new_order(Request(environ))
             try:
                 return answered(submission, await self._together.accept(submission))
             except (redis.RedisError, TimeoutError) as error:
