@@ -99,6 +99,9 @@ def strategy(task: Any, app: Any, consumer: Any) -> Any:
     if QUEUE in app.amqp.queues.consume_from:
         # Twice what the pool can hold: while it works, the next batches gather.
         consumer.initial_prefetch_count = 2 * MAX_BATCH * consumer.pool.num_processes
+        if consumer.event_dispatcher is not None:
+            # Celery sends the events of one turn of its loop together, by 24; ours are as many as a batch has writes.
+            consumer.event_dispatcher.buffer_limit = 2 * MAX_BATCH
     return default(task, app, _Gathering(consumer, batches))
 
 
