@@ -42,9 +42,39 @@ class MeasuredRedis(redis.Redis):
         self.calls[str(args[1])].append(self._busy() - before)
         return answer
 
+    def pipeline(self, *_: Any, **__: Any) -> Any:
+        """Return one that sends each call by itself, to be measured by itself."""
+        return OneByOne(self)
+
     def _busy(self) -> float:
         told: dict[str, Any] = self._side.info("cpu")
         return 1000 * float(told["used_cpu_user_main_thread"] + told["used_cpu_sys_main_thread"])
+
+
+class OneByOne:
+    """What is used as a pipeline, and sends each script call by itself."""
+
+    def __init__(self, client: MeasuredRedis) -> None:
+        self._client = client
+        self._answers: list[Any] = []
+
+    def __enter__(self) -> "OneByOne":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def evalsha(self, *words: Any) -> None:
+        """Call a script now."""
+        self._answers.append(self._client.evalsha(*words))
+
+    def script_load(self, script: str) -> Any:
+        """Have Redis know a script."""
+        return self._client.script_load(script)
+
+    def execute(self) -> list[Any]:
+        """Return the answers."""
+        return self._answers
 
 
 class Crowd:

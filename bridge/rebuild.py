@@ -114,7 +114,7 @@ class Rebuild:
     def _logins(self, messages: list[Incoming]) -> None:
         for message in messages:
             try:
-                self._customers.learn(read_login(message))
+                self._customers.learn([read_login(message)])
             except UnreadableError:
                 self.done["unreadable messages (they are in the dead letters)"] += 1
                 continue

@@ -1,7 +1,7 @@
 """Customers, as logins tell of them: their e-mail and whether they want notifications."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -32,22 +32,20 @@ class Customers:
         self._client = client
         self._learn = client.register_script(_LEARN)
 
-    def learn(self, login: Login) -> int:
-        """Store what is newer than what is known; return how many fields that were. A missing field erases nothing."""
-        told = {
-            EMAIL_KEY: login.email,
-            PREFERENCES_KEY: None if login.preferences is None else json.dumps(login.preferences),
-        }
-        known = {key: value for key, value in told.items() if value is not None}
-        if not known:
-            return 0
-        keys = [name for key in known for name in (key, f"{key}:learnt")]
-        return int(
-            cast(
-                int,
-                self._learn(keys=keys, args=[login.user_id, login.at, login.source, login.offset, *known.values()]),
-            )
-        )
+    def learn(self, logins: Sequence[Login]) -> None:
+        """Store what is newer than what is known. A missing field erases nothing."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for login in logins:
+                told = {
+                    EMAIL_KEY: login.email,
+                    PREFERENCES_KEY: None if login.preferences is None else json.dumps(login.preferences),
+                }
+                known: dict[str, str] = {key: value for key, value in told.items() if value is not None}
+                if known:
+                    keys = [name for key in known for name in (key, f"{key}:learnt")]
+                    args: list[str | int] = [login.user_id, login.at, login.source, login.offset, *known.values()]
+                    self._learn(keys=keys, args=args, client=pipeline)
+            pipeline.execute()
 
     def emails(self, user_ids: Iterable[str]) -> dict[str, str]:
         """Return the customers' e-mails, by user, as far as they are known."""

@@ -5,18 +5,18 @@ units until a level includes them), plus what was given back since. docs/stock.m
 script. Movements are keyed `(orderId, version)`: all products or none, and once, however often the task asks for it.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import orjson
 import redis
 
 from models import rejections
 from models.rejections import Problem
+from models.rounds import chunks, rounds
 from settings import settings
 
 CALL_ENTRIES = 250
@@ -34,7 +34,6 @@ _SCRIPTS = {
     name: _SHARED + (_HERE / f"{name}.lua").read_text()
     for name in ("move_stock", "undo_move", "note_published", "set_level", "settle_quiet")
 }
-T = TypeVar("T")
 
 
 def stock_key(product_id: str) -> str:
@@ -129,7 +128,7 @@ class Stock:
     def move(self, movements: Sequence[Movement]) -> list[Decision]:
         """Take (or give back) the units of each transition, the earlier ones first, or say why not."""
         decisions: list[Decision] = []
-        for batch in _chunks(movements, CALL_ENTRIES, lambda movement: len(movement.takes)):
+        for batch in chunks(movements, CALL_ENTRIES, lambda movement: len(movement.takes)):
             keys = [decision_key(movement.order_id, movement.version) for movement in batch]
             asked = [
                 [
@@ -154,7 +153,7 @@ class Stock:
     def published(self, sent: Sequence[Sent]) -> None:
         """Note on the holds of these events that they are on Kafka. Noting it again, or a repeat, changes nothing."""
         holding = [(event, taken) for event in sent if (taken := [id_ for id_, n in event.takes.items() if n > 0])]
-        for batch in _chunks(holding, CALL_ENTRIES, lambda entry: len(entry[1])):
+        for batch in chunks(holding, CALL_ENTRIES, lambda entry: len(entry[1])):
             told = [
                 [event.event_id, f"{event.topic}/{event.partition}", event.offset, event.at, taken]
                 for event, taken in batch
@@ -164,33 +163,49 @@ class Stock:
             )
 
     def set_level(self, level: Level) -> bool:
-        """Store the level and settle what it includes; return False where something newer is known.
+        """Store one level; see `set_levels`."""
+        return self.set_levels([level])[0]
 
-        A level that is too old still settles what it names.
+    def set_levels(self, levels: Sequence[Level]) -> list[bool]:
+        """Store levels, those of a product in their order, and settle what they include.
+
+        Return for each whether it is its product's newest; one that is too old still settles what it names.
         """
-        seen = {f"{topic}/{partition}": last for topic, of in level.seen.items() for partition, last in of.items()}
-        names = list(level.names)
-        newest, more, first = False, True, True
-        while first or more or names:
-            chunk, names = names[:NAMES], names[NAMES:]
-            args: list[str | float] = [
-                level.product_id,
-                _or_empty(level.units),
-                _or_empty(level.version),
-                level.at,
-                level.source,
-                level.offset,
-                _or_empty(level.counted_by),
-                _or_empty(level.read_at),
-                self._now(),
-                self._settle_ms if self._settle_ms < math.inf else "",
-                json.dumps(chunk),
-                json.dumps(seen),
-                int(first),
-            ]
-            newest, more = map(bool, cast(list[int], self.scripts["set_level"](args=args)))
-            first = False
+        newest = [False] * len(levels)
+        for places in rounds([level.product_id for level in levels]):
+            names = {place: list(levels[place].names) for place in places}
+            first = True
+            while names:
+                with self._client.pipeline(transaction=False) as pipeline:
+                    for place, left in names.items():
+                        args = self._level_args(levels[place], left[:NAMES], first=first)
+                        self.scripts["set_level"](args=args, client=pipeline)
+                    answers = cast("list[tuple[int, int]]", pipeline.execute())
+                for place, (is_newest, more) in zip(list(names), answers, strict=True):
+                    newest[place] = bool(is_newest)
+                    names[place] = names[place][NAMES:]
+                    if not (more or names[place]):
+                        del names[place]
+                first = False
         return newest
+
+    def _level_args(self, level: Level, names: list[str], *, first: bool) -> list[str | bytes | float]:
+        seen = {f"{topic}/{partition}": last for topic, of in level.seen.items() for partition, last in of.items()}
+        return [
+            level.product_id,
+            _or_empty(level.units),
+            _or_empty(level.version),
+            level.at,
+            level.source,
+            level.offset,
+            _or_empty(level.counted_by),
+            _or_empty(level.read_at),
+            self._now(),
+            self._settle_ms if self._settle_ms < math.inf else "",
+            orjson.dumps(names),
+            orjson.dumps(seen),
+            int(first),
+        ]
 
     def settle_quiet(self, now_ms: int) -> int:
         """Settle what was published before the last level of products that nothing was heard of since; return how many.
@@ -218,19 +233,6 @@ def _settle_ms() -> float:
 
 def _or_empty(value: int | None) -> int | str:
     return "" if value is None else value
-
-
-def _chunks(entries: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
-    chunk: list[T] = []
-    total = 0
-    for entry in entries:
-        if chunk and total + max(1, size(entry)) > most:
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(entry)
-        total += max(1, size(entry))
-    if chunk:
-        yield chunk
 
 
 def _decision(movement: Movement, verdict: str, detail: str, decided_for: str) -> Decision:

@@ -7,7 +7,7 @@ that waited for these.
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 
@@ -17,10 +17,12 @@ from models import rejections
 from models.connections import orders, redis_client
 from models.customers import Customers
 from models.order import OutboxEvent
+from models.rounds import rounds
 from models.stock import Stock
 from models.writes import Outcome, Write
 from settings import settings
 from tasks import outbox
+from tasks.grouped import MAX_STARTS
 from tasks.outbox import Outbox
 from tasks.patience import persist
 from tasks.publisher import publisher
@@ -29,9 +31,6 @@ from tasks.storing import Done, Stores, store
 
 SERVER_TIMEOUT = 10.0
 """Seconds a worker waits for one answer of MongoDB or Redis before it tries again."""
-
-MAX_STARTS = 3
-"""At the third start of a redelivered write it is parked: whatever it does to workers, it did it twice alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,22 +64,10 @@ def _stores(_pid: int) -> Stores:
 def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
     """Carry out accepted writes, whatever servers do meanwhile; return their outcomes in the same order."""
     outcomes: dict[int, Outcome] = {}
-    for group in _groups(writes):
+    for group in rounds([write.order_id for write in writes]):  # a message may be in a queue twice
         ended = _commit_group([writes[place] for place in group], stores)
         outcomes |= zip(group, ended, strict=True)
     return [outcomes[place] for place in range(len(writes))]
-
-
-def _groups(writes: Sequence[Write]) -> Iterator[list[int]]:
-    """Return the places of the writes, one of each order in a group: a message may be in a queue twice."""
-    left = list(range(len(writes)))
-    while left:
-        first: dict[str, int] = {}
-        for place in left:
-            first.setdefault(writes[place].order_id, place)
-        yield list(first.values())
-        taken = set(first.values())
-        left = [place for place in left if place not in taken]
 
 
 def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
@@ -125,7 +112,7 @@ def start_again(write: Write, stores: Stores) -> Outcome:
     """Carry out a write that was taken before and never ended: by itself, and only so often."""
     ended = persist(partial(stores.records.find, write.task_id))
     if ended is not None and ended["status"] in READY_STATES:
-        persist(partial(stores.records.acknowledge, write))
+        persist(partial(stores.records.acknowledge, [write.delivery_tag] if write.delivery_tag else []))
         result = ended["result"] or {}
         return Outcome(write.order_id, result.get("outcome", "rejected"), result.get("problem") or ended.get("problem"))
     stores.counts["writes_alone"] += 1

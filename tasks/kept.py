@@ -1,29 +1,84 @@
-"""Tasks whose message is kept when they fail: what Kafka told must not be lost by an error of ours."""
+"""Tasks that Kafka's messages become: carried out in groups, and parked where they can't be.
 
+What Kafka told must not be lost by an error of ours, and nobody would tell it again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from models.connections import redis_client
-from tasks.orders import DiscreetRequest, DiscreetTask
+from tasks.commit import SERVER_TIMEOUT
+from tasks.grouped import MAX_STARTS, GroupedRequest, GroupedTask
 from tasks.parked import set_aside
+from tasks.patience import persist
+from tasks.records import Records
 
-SERVER_TIMEOUT = 5.0
-"""Seconds to wait for Redis; the worker's main loop stands still meanwhile."""
-
-
-class KeptRequest(DiscreetRequest):
-    """A request whose message an operator gets, where Celery would delete it."""
-
-    def reject(self, requeue: bool = False) -> Any:
-        """Park the message before it is rejected for good."""
-        if not requeue and not self.acknowledged:
-            reason = "its task failed: the worker's log says why"
-            set_aside(redis_client(SERVER_TIMEOUT), self.message.delivery_tag, reason)
-        return super().reject(requeue)
+_log = logging.getLogger(__name__)
 
 
-class KeptTask(DiscreetTask):
-    """A task that nobody would ask for again."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a task from Kafka was told, and the message it came in."""
+
+    task_id: str
+    told: Any
+    delivery_tag: str
+
+
+class KeptRequest(GroupedRequest):
+    """A task from Kafka in a worker's hands."""
+
+    def as_part(self) -> Kept:
+        """Return what the message tells."""
+        task: Any = self.task
+        return Kept(self.id, task.tells(**self.kwargs), self.message.delivery_tag)
+
+
+class KeptTask(GroupedTask):
+    """A task that is told one thing, of the class `tells`."""
 
     Request = "tasks.kept:KeptRequest"
-    # A task that failed is rejected then, which is where its message is parked.
-    acks_on_failure_or_timeout = False
+    tells: type[Any]
+
+
+def carry_out(
+    work: Callable[[Sequence[Kept]], None], group: Sequence[Kept], redelivered: bool
+) -> tuple[list[str], float]:
+    """Carry out a group by `work`, which is safe to run twice, and acknowledge it; see `Together`."""
+    started = time.monotonic()
+    ends = _again(work, group[0]) if redelivered else _together(work, group)
+    return ends, time.monotonic() - started
+
+
+def _together(work: Callable[[Sequence[Kept]], None], group: Sequence[Kept]) -> list[str]:
+    """Carry out a group; where one of it makes it fail, find out which by halves."""
+    client = redis_client(SERVER_TIMEOUT)
+    try:
+        persist(partial(work, group))
+    except Exception as error:
+        if len(group) == 1:
+            _log.exception("task %s is parked", group[0].task_id)
+            return _park(group[0], f"it raised {type(error).__name__}")
+        _log.warning("a group of %d is halved: %s", len(group), type(error).__name__)
+        middle = len(group) // 2
+        return _together(work, group[:middle]) + _together(work, group[middle:])
+    persist(partial(Records(client).acknowledge, [each.delivery_tag for each in group]))
+    return ["done"] * len(group)
+
+
+def _again(work: Callable[[Sequence[Kept]], None], kept: Kept) -> list[str]:
+    """Carry out a task that was taken before and did not end: by itself, and only so often."""
+    starts = persist(partial(Records(redis_client(SERVER_TIMEOUT)).count_start, kept.task_id))
+    if starts >= MAX_STARTS:
+        _log.error("task %s is parked: it has ended %d workers", kept.task_id, starts - 1)
+        return _park(kept, f"it was started {starts - 1} times and never ended", starts)
+    return _together(work, [kept])
+
+
+def _park(kept: Kept, reason: str, starts: int = 0) -> list[str]:
+    persist(partial(set_aside, redis_client(SERVER_TIMEOUT), kept.delivery_tag, reason, starts))
+    return ["parked"]

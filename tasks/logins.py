@@ -1,7 +1,7 @@
 """The task that learns from logins."""
 
-import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from models.connections import redis_client
@@ -9,31 +9,38 @@ from models.customers import Customers, Login
 from tasks import app
 from tasks.commit import SERVER_TIMEOUT
 from tasks.enqueue import enqueue, user_orders_job
-from tasks.kept import KeptTask
-from tasks.patience import persist
+from tasks.kept import Kept, KeptTask, carry_out
 
 FRESH = 3600
 """A login older than this (s) is learnt from, but nobody waits for its `user_orders` any more."""
 
-_log = logging.getLogger(__name__)
+
+def record_logins(group: Sequence[Kept], redelivered: bool) -> tuple[list[str], float]:
+    """Learn from the logins of a group; see `Together`."""
+    return carry_out(_record, group, redelivered)
 
 
-@app.task(bind=True, base=KeptTask, name="record_login", ignore_result=True)
-def record_login(  # noqa: PLR0913
-    self: KeptTask,
-    *,
-    user_id: str,
-    email: str | None,
-    preferences: dict[str, Any] | None,
-    at: int,
-    source: str,
-    offset: int,
-) -> None:
-    """Keep the customer's e-mail and preferences, and have the customer's orders published."""
-    login = Login(user_id, email, preferences, at, source, offset)
+def _record(group: Sequence[Kept]) -> None:
+    """Keep the customers' e-mails and preferences, and have their orders published."""
     client = redis_client(SERVER_TIMEOUT)
-    persist(lambda: Customers(client).learn(login))
-    if at >= (time.time() - FRESH) * 1000:
-        # The id is derived, so that a second run of this task announces the same event.
-        job = user_orders_job(user_id, "login", f"{self.request.id}:orders")
-        persist(lambda: enqueue(client, [job]))
+    Customers(client).learn([kept.told for kept in group])
+    fresh = (time.time() - FRESH) * 1000
+    # The ids are derived, so that a second run announces the same events.
+    jobs = [
+        user_orders_job(kept.told.user_id, "login", f"{kept.task_id}:orders") for kept in group if kept.told.at >= fresh
+    ]
+    if jobs:
+        enqueue(client, jobs)
+
+
+class LoginTask(KeptTask):
+    """A task that tells one login."""
+
+    tells = Login
+    together = staticmethod(record_logins)
+
+
+@app.task(bind=True, base=LoginTask, name="record_login", ignore_result=True)
+def record_login(self: LoginTask, /, **told: Any) -> None:
+    """Learn from one login (the fields of `Login`)."""
+    _record([Kept(str(self.request.id), Login(**told), "")])

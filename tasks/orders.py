@@ -5,40 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from celery import Task
-from celery.worker.request import Request
-
-from models.writes import Kind, Outcome, Write
+from models.writes import Kind, Write
 from tasks import app
 from tasks.commit import commit, open_stores, start_again
+from tasks.grouped import GroupedRequest, GroupedTask
 
 
-class DiscreetRequest(Request):
-    """A request that shows operators (Flower, `inspect active`) the order's id, never what the customer sent."""
+class WriteRequest(GroupedRequest):
+    """A write in a worker's hands."""
 
-    def info(self, safe: bool = False) -> Any:  # noqa: ARG002
-        """Describe the request by the representation its message carries."""
-        return super().info(safe=True)
-
-
-class DiscreetTask(Task[Any, Any]):
-    """A task whose arguments may hold addresses."""
-
-    Request = "tasks.orders:DiscreetRequest"
-
-
-class WriteRequest(DiscreetRequest):
-    """A write in a worker's hands, alone or in a group with others."""
-
-    write: Write
-
-    def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Let it end: killing its process would end a group of others too, and it takes milliseconds."""
-
-    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """Let it end, or be cut off with the pool: what is not acknowledged runs again elsewhere."""
-
-    def as_write(self) -> Write:
+    def as_part(self) -> Write:
         """Return the write that the message carries."""
         told = self.kwargs
         return Write(
@@ -52,12 +28,20 @@ class WriteRequest(DiscreetRequest):
         )
 
 
-class WriteTask(DiscreetTask):
+def commit_batch(writes: Sequence[Write], redelivered: bool) -> tuple[list[str], float]:
+    """Carry out a batch in a process of the pool; see `Together`."""
+    started = time.monotonic()
+    stores = open_stores()
+    outcomes = [start_again(write, stores) for write in writes] if redelivered else commit(writes, stores)
+    return [outcome.outcome for outcome in outcomes], time.monotonic() - started
+
+
+class WriteTask(GroupedTask):
     """A task that carries out one accepted write."""
 
     ignore_result = False
-    Strategy = "tasks.batches:strategy"
     Request = "tasks.orders:WriteRequest"
+    together = staticmethod(commit_batch)
 
     def carry_out(self, order_id: str, accepted_at: str, body: dict[str, Any], if_match: int | None) -> dict[str, Any]:
         """Commit the write by itself and return its outcome. Workers use `commit_batch`."""
@@ -67,17 +51,6 @@ class WriteTask(DiscreetTask):
 
 
 KINDS: dict[str, Kind] = {"create_order": "create", "update_order": "update", "delete_order": "delete"}
-
-
-def commit_batch(writes: Sequence[Write], redelivered: bool) -> tuple[list[Outcome], float]:
-    """Carry out a batch in a process of the pool; return its outcomes and how long it took (s).
-
-    A redelivered write comes by itself.
-    """
-    started = time.monotonic()
-    stores = open_stores()
-    outcomes = [start_again(write, stores) for write in writes] if redelivered else commit(writes, stores)
-    return outcomes, time.monotonic() - started
 
 
 @app.task(bind=True, base=WriteTask, name="create_order")

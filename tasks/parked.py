@@ -58,7 +58,7 @@ def malformed_key(queue: str) -> str:
     return f"{queue}.malformed"
 
 
-def set_aside(client: "redis.Redis", tag: str, reason: str) -> None:
+def set_aside(client: "redis.Redis", tag: str, reason: str, starts: int = 0) -> None:
     """Keep a message in hand that no task can be run for, and acknowledge it.
 
     It is parked under its task's id, or is one of its queue's malformed items where it has none. A write ends as
@@ -77,7 +77,7 @@ def set_aside(client: "redis.Redis", tag: str, reason: str) -> None:
         record["problem"] = rejections.parked(reason)
     with client.pipeline(transaction=True) as pipeline:
         if known:
-            pipeline.hset(PARKED, task_id, parked_entry(message, queue, reason, 0))
+            pipeline.hset(PARKED, task_id, parked_entry(message, queue, reason, starts))
         else:
             pipeline.lpush(malformed_key(queue), json.dumps(message))
         pipeline.hincrby(COUNTS, "messages_parked", 1)

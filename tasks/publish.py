@@ -12,7 +12,7 @@ from settings import settings
 from tasks import app, outbox
 from tasks.commit import SERVER_TIMEOUT, now
 from tasks.events import MAX_USER_ORDERS, UserOrders, user_orders_event
-from tasks.orders import DiscreetTask
+from tasks.grouped import DiscreetTask
 from tasks.patience import TryLaterError, persist
 from tasks.publisher import DELIVERY_TIMEOUT, Delivery, publisher
 from tasks.topics import MissingTopicsError, make_topics

@@ -124,12 +124,12 @@ class Records:
             pipeline.expire(starts_key(task_id), LIFETIME)
             return int(pipeline.execute()[0])
 
-    def acknowledge(self, write: Write) -> None:
-        """Drop the message of a write that has ended before."""
-        if write.delivery_tag is not None:
+    def acknowledge(self, tags: Sequence[str]) -> None:
+        """Drop messages whose tasks have ended."""
+        if tags:
             with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.hdel(UNACKED, write.delivery_tag)
-                pipeline.zrem(UNACKED_INDEX, write.delivery_tag)
+                pipeline.hdel(UNACKED, *tags)
+                pipeline.zrem(UNACKED_INDEX, *tags)
                 pipeline.execute()
 
     def succeed(self, outcomes: Sequence[tuple[Write, Outcome]], counts: Mapping[str, int]) -> None:

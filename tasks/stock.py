@@ -1,6 +1,7 @@
 """The tasks of the stock ledger: levels as they come, and what beat tidies up."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from models.connections import orders, redis_client
@@ -8,18 +9,34 @@ from models.stock import Level, Stock
 from settings import settings
 from tasks import app, levels_read, unstored
 from tasks.commit import SERVER_TIMEOUT, now
-from tasks.kept import KeptTask
-from tasks.patience import persist
+from tasks.kept import Kept, KeptTask, carry_out
 
 _log = logging.getLogger(__name__)
 
 
-@app.task(base=KeptTask, name="set_stock_level", ignore_result=True)
-def set_stock_level(**told: Any) -> None:
+def set_levels(group: Sequence[Kept], redelivered: bool) -> tuple[list[str], float]:
+    """Store the levels of a group; see `Together`."""
+    return carry_out(_set, group, redelivered)
+
+
+def _set(group: Sequence[Kept]) -> None:
+    newest = Stock(redis_client(SERVER_TIMEOUT)).set_levels([kept.told for kept in group])
+    for kept, is_newest in zip(group, newest, strict=True):
+        if not is_newest:
+            _log.info("product %s: a level of %d is superseded", kept.told.product_id, kept.told.at)
+
+
+class LevelTask(KeptTask):
+    """A task that tells one level."""
+
+    tells = Level
+    together = staticmethod(set_levels)
+
+
+@app.task(bind=True, base=LevelTask, name="set_stock_level", ignore_result=True)
+def set_stock_level(self: LevelTask, /, **told: Any) -> None:
     """Store a product's level (the fields of `Level`), unless something newer is known; settle what it includes."""
-    level = Level(**told)
-    if not persist(lambda: Stock(redis_client(SERVER_TIMEOUT)).set_level(level)):
-        _log.info("product %s: a level of %d is superseded", level.product_id, level.at)
+    _set([Kept(str(self.request.id), Level(**told), "")])
 
 
 @app.task(name="settle_quiet_products", ignore_result=True)

@@ -40,7 +40,10 @@ def test_every_class_of_shape_ends_in_the_three_keys(
     topics.send("product_events", {**cloud_event, "data": {"id": products[2], "inventory": 3}}, products[2])
     binary = [("ce_specversion", b"1.0"), ("ce_id", b"event"), ("ce_time", b"2026-01-02T03:04:05Z")]
     topics.send("product_events", {"_id": products[3], "stock": 0}, products[3], headers=binary)
-    told = {"email": "a@example.com", "preferences": {"notifications": {"orders": False}, "näme": None}}
+    told = {
+        "email": "a@example.com",
+        "preferences": {"notifications": {"orders": False}, "näme": None, "__type__": "x", "__value__": 1},
+    }
     users = [unique("user") for _ in range(4)]
     topics.send("user_logged_in", {"userId": users[0], **told}, users[0])
     topics.send("user_logged_in", {"user": {"_id": users[1], **told}}, users[1])

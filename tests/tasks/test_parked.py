@@ -268,7 +268,7 @@ def test_a_level_whose_task_fails_is_parked_and_takes_effect_when_it_is_requeued
     parked = eventually(lambda: ParkedMessages(redis).find(product))
     eventually(lambda: redis.hlen("unacked") == 0)
     assert parked is not None
-    assert "the worker's log says why" in parked.entry["reason"]
+    assert "it raised ResponseError" in parked.entry["reason"]
     redis.delete(f"product:{product}:level")
     assert [ParkedMessages(redis).requeue(parked) for _ in range(2)] == [True, False]
     eventually(lambda: redis.get(f"product:{product}:stock") == "5")
