@@ -4,7 +4,6 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -70,11 +69,12 @@ def selection_from_query(user_id: str | None = None) -> Selection:
 
 
 def list_response(collection: "Collection[OrderDocument]", selection: Selection) -> Response:
-    """Answer with a JSON array of orders: one page where a limit is given, else all of them, streamed."""
+    """Answer with a JSON array of orders: one page where a limit is given, else all of them, streamed if many."""
     if selection.limit is None:
-        pieces = _stream(newest_shown(collection, selection.filter(), batch_size=BATCH))
-        first = next(pieces)  # what breaks here is still a clean answer
-        return Response(chain([first], pieces), content_type="application/json")
+        found = newest_shown(collection, selection.filter(), batch_size=BATCH)
+        first = found.to_list(BATCH)  # what breaks here is still a clean answer
+        body = orjson.dumps(first) if len(first) < BATCH else _stream(first, found)
+        return Response(body, content_type="application/json")
     wanted = selection.limit + 1  # one more tells whether there is a next page
     orders = newest_shown(collection, selection.filter(), limit=wanted, batch_size=wanted).to_list()
     page = orders[: selection.limit]
@@ -86,12 +86,13 @@ def list_response(collection: "Collection[OrderDocument]", selection: Selection)
     return response
 
 
-def _stream(orders: "Cursor[ShownOrder]") -> Iterator[bytes]:
-    separator = b"["
-    while batch := orders.to_list(BATCH):
-        yield separator + orjson.dumps(batch)[1:-1]
-        separator = b","
-    yield b"]" if separator == b"," else b"[]"
+def _stream(batch: list[ShownOrder], others: "Cursor[ShownOrder]") -> Iterator[bytes]:
+    opening = b"["
+    while batch:
+        yield opening + orjson.dumps(batch)[1:-1]
+        opening = b","
+        batch = others.to_list(BATCH)
+    yield b"]"
 
 
 def _limit(text: str | None) -> int | None:
