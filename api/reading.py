@@ -3,14 +3,13 @@
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
 from pymongo.collection import Collection
-from pymongo.cursor import Cursor
 
 from api.problems import malformed
 from models.ids import is_id
@@ -71,12 +70,10 @@ def selection_from_query(user_id: str | None = None) -> Selection:
 def list_response(collection: "Collection[OrderDocument]", selection: Selection) -> Response:
     """Answer with a JSON array of orders: one page where a limit is given, else all of them, streamed if many."""
     if selection.limit is None:
-        found = newest_shown(collection, selection.filter(), batch_size=BATCH)
-        first = found.to_list(BATCH)  # what breaks here is still a clean answer
-        body = orjson.dumps(first) if len(first) < BATCH else _stream(first, found)
+        first = newest_shown(collection, selection.filter(), BATCH)  # what breaks here is still a clean answer
+        body = orjson.dumps(first) if len(first) < BATCH else _stream(collection, selection, first)
         return Response(body, content_type="application/json")
-    wanted = selection.limit + 1  # one more tells whether there is a next page
-    orders = newest_shown(collection, selection.filter(), limit=wanted, batch_size=wanted).to_list()
+    orders = newest_shown(collection, selection.filter(), selection.limit + 1)  # one more: is there a next page?
     page = orders[: selection.limit]
     response = Response(orjson.dumps(page), content_type="application/json")
     if len(orders) > len(page):
@@ -86,12 +83,14 @@ def list_response(collection: "Collection[OrderDocument]", selection: Selection)
     return response
 
 
-def _stream(batch: list[ShownOrder], others: "Cursor[ShownOrder]") -> Iterator[bytes]:
+def _stream(collection: "Collection[OrderDocument]", selection: Selection, batch: list[ShownOrder]) -> Iterator[bytes]:
+    """Yield all orders, each batch by a query of its own: the time spent for one cursor adds up to MongoDB's limit."""
     opening = b"["
     while batch:
         yield opening + orjson.dumps(batch)[1:-1]
         opening = b","
-        batch = others.to_list(BATCH)
+        following = replace(selection, after=batch[-1]["orderId"])
+        batch = newest_shown(collection, following.filter(), BATCH) if len(batch) == BATCH else []
     yield b"]"
 
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 from bson.decimal128 import Decimal128
 from pymongo import DESCENDING
 from pymongo.collection import Collection
-from pymongo.cursor import Cursor
 
 from models.order import OrderDocument
 
@@ -54,12 +53,11 @@ _ORDER = {
 _TIMELINE = {"timeline": {"$map": {"input": "$timeline", "in": _TRANSITION}}}
 
 
-def newest_shown(
-    orders: "Collection[OrderDocument]", wanted: Mapping[str, Any], *, limit: int = 0, batch_size: int = 0
-) -> "Cursor[ShownOrder]":
-    """Find orders as they are shown, newest first; a limit of 0 is none. The filter is to leave deleted ones out."""
-    found = orders.find(wanted, _ORDER, sort=[("_id", DESCENDING)], limit=limit, batch_size=batch_size)
-    return cast("Cursor[ShownOrder]", found)
+def newest_shown(orders: "Collection[OrderDocument]", wanted: Mapping[str, Any], limit: int) -> list[ShownOrder]:
+    """Return orders as they are shown, newest first; the filter is to leave deleted ones out."""
+    # By default MongoDB answers with 101 at first, and has to be asked again for the rest.
+    found = orders.find(wanted, _ORDER, sort=[("_id", DESCENDING)], limit=limit, batch_size=limit)
+    return cast(list[ShownOrder], found.to_list())
 
 
 def one_shown(orders: "Collection[OrderDocument]", order_id: str, *, with_timeline: bool = False) -> ShownOrder | None:

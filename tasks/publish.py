@@ -28,7 +28,7 @@ def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["lo
     def publish() -> None:
         mine = {"userId": user_id, "deletedAt": None}
         collection = orders(SERVER_TIMEOUT)
-        newest = newest_shown(collection, mine, limit=MAX_USER_ORDERS).to_list()
+        newest = newest_shown(collection, mine, MAX_USER_ORDERS)
         total = len(newest) if len(newest) < MAX_USER_ORDERS else collection.count_documents(mine)
         email = Customers(redis_client(SERVER_TIMEOUT)).emails([user_id]).get(user_id)
         event = user_orders_event(UserOrders(user_id, total, reason), newest, email, task_id, now())

@@ -82,6 +82,7 @@ def test_a_list_is_read_in_the_order_of_an_index(
     found = noted(profiled, op={"$in": ["query", "getmore"]})
 
     assert sum(entry["nreturned"] for entry in found) >= count > 0
+    assert all(entry["op"] == "query" for entry in found)  # a cursor's queries have one time limit for all of them
     check(found, index, DELETED + 1)
 
 

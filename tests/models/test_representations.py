@@ -82,7 +82,7 @@ def test_an_order_is_shown_as_it_is_written_down_here(
 
     assert orjson.dumps(alone) == orjson.dumps(expected(stored))
     assert orjson.dumps(whole) == orjson.dumps(expected(stored, "timeline"))
-    assert newest_shown(orders, {}).to_list() == [alone]
+    assert newest_shown(orders, {}, 10) == [alone]
 
 
 def test_what_an_order_does_not_have_is_null(orders: "Collection[OrderDocument]") -> None:
