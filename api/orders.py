@@ -16,7 +16,7 @@ from api.json_body import read_json
 from api.problems import not_found
 from api.reading import list_response, selection_from_query
 from models.ids import new_id
-from models.representations import PROJECTION, order_json, timeline_json
+from models.representations import one_shown
 from models.writes import Kind, Write
 from settings import settings
 from tasks.accept import Submission
@@ -74,11 +74,10 @@ def list_of_user(user_id: str) -> Response:
 def show(order_id: str) -> Response:
     """Show one order with its timeline."""
     with stores.order_store() as orders:
-        order = orders.find_one({"_id": order_id, "deletedAt": None}, PROJECTION | {"timeline": 1})
+        order = one_shown(orders, order_id, with_timeline=True)
     if order is None:
         raise not_found(f"There is no order {order_id}.")
-    shown = order_json(order) | {"timeline": timeline_json(order)}
-    response = Response(orjson.dumps(shown), content_type="application/json")
+    response = Response(orjson.dumps(order), content_type="application/json")
     response.set_etag(str(order["version"]))
     response.make_conditional(request)
     return response

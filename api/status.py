@@ -1,14 +1,12 @@
 """The route that tells how an accepted write is doing."""
 
-from typing import Any
-
 import orjson
 from celery import states
 from flask import Blueprint, Response
 
 from api import stores
 from api.problems import not_found
-from models.representations import PROJECTION, order_json
+from models.representations import ShownOrder, one_shown
 from tasks.records import Records
 
 blueprint = Blueprint("status", __name__)
@@ -36,7 +34,6 @@ def show(task_id: str) -> Response:
     return Response(orjson.dumps(body), content_type="application/json")
 
 
-def _order(order_id: str) -> dict[str, Any] | None:
+def _order(order_id: str) -> ShownOrder | None:
     with stores.order_store() as orders:
-        order = orders.find_one({"_id": order_id, "deletedAt": None}, PROJECTION)
-    return None if order is None else order_json(order)
+        return one_shown(orders, order_id)

@@ -26,7 +26,7 @@ def enqueue(client: "redis.Redis", jobs: Iterable[Job]) -> None:
     messages: dict[str, list[str]] = defaultdict(list)
     for job in jobs:
         messages[job.queue].append(envelope(job.task, job.task_id, job.kwargs, job.queue, subject=job.subject))
-    with client.pipeline(transaction=True) as pipeline:
+    with client.pipeline(transaction=len(messages) > 1) as pipeline:  # one command is whole by itself
         for queue, batch in messages.items():
             pipeline.lpush(queue, *batch)
         pipeline.execute()

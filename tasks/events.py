@@ -5,12 +5,12 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
-from models.order import OrderDocument, OutboxEvent
-from models.representations import event_json, order_json, timestamp
+from models.order import OutboxEvent
+from models.representations import ShownOrder, event_json, timestamp
 from tasks.publisher import Event
 
 SOURCE = "/order-service"
@@ -34,10 +34,10 @@ def order_event(event: OutboxEvent, order_id: str, email: str | None) -> Event:
 
 
 def user_orders_event(
-    about: UserOrders, newest: list[OrderDocument], email: str | None, task_id: str, now: datetime
+    about: UserOrders, newest: list[ShownOrder], email: str | None, task_id: str, now: datetime
 ) -> Event:
     """Return a user's newest orders, as many as fit; `email` is the customer's, the `ce_id` is the task's."""
-    fitting: list[dict[str, Any]] = []
+    fitting: list[ShownOrder] = []
     value = {
         "userId": about.user_id,
         "email": email,
@@ -48,11 +48,10 @@ def user_orders_event(
     }
     size = len(orjson.dumps(value))
     for order in newest[:MAX_USER_ORDERS]:
-        shown = order_json(order)
-        size += len(orjson.dumps(shown)) + 1
+        size += len(orjson.dumps(order)) + 1
         if size > MAX_USER_ORDERS_BYTES:
             break
-        fitting.append(shown)
+        fitting.append(order)
     value["truncated"] = len(fitting) < about.total
     return _message("user_orders", about.user_id, orjson.dumps(value), task_id, now)
 

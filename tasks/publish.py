@@ -6,7 +6,7 @@ from typing import Literal
 from models.connections import orders, redis_client
 from models.customers import Customers
 from models.order import make_indexes
-from models.representations import PROJECTION
+from models.representations import newest_shown
 from models.stock import Stock
 from settings import settings
 from tasks import app, outbox
@@ -28,7 +28,7 @@ def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["lo
     def publish() -> None:
         mine = {"userId": user_id, "deletedAt": None}
         collection = orders(SERVER_TIMEOUT)
-        newest = list(collection.find(mine, PROJECTION, sort=[("_id", -1)], limit=MAX_USER_ORDERS))
+        newest = newest_shown(collection, mine, MAX_USER_ORDERS)
         total = len(newest) if len(newest) < MAX_USER_ORDERS else collection.count_documents(mine)
         email = Customers(redis_client(SERVER_TIMEOUT)).emails([user_id]).get(user_id)
         event = user_orders_event(UserOrders(user_id, total, reason), newest, email, task_id, now())

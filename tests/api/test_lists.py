@@ -141,6 +141,7 @@ def test_a_user_without_orders_has_an_empty_list(api: Client, query: str) -> Non
     answer = api.get(f"/order/nobody{query}")
 
     assert json_of(answer) == []
+    assert answer.headers["Content-Length"] == "2"  # what is short is not streamed
     assert "Link" not in answer.headers
 
 
