@@ -26,7 +26,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for, and show the table."""
     chosen = _parser().parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     folder = OUTPUT / "quick" if chosen.quick else OUTPUT
     if chosen.list:
         console.print(_list())
@@ -55,7 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the service beside its peers.")
     names = [experiment.name for experiment in EXPERIMENTS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="EXPERIMENT", help=", ".join(names))
-    parser.add_argument("--contestants", nargs="+", metavar="NAME", help="only these, by name; see --list")
+    everyone = sorted({contestant.name for experiment in EXPERIMENTS for contestant in experiment.contestants})
+    parser.add_argument(
+        "--contestants",
+        nargs="+",
+        choices=everyone,
+        metavar="NAME",
+        help=f"the service and these: {', '.join(everyone)}",
+    )
     parser.add_argument("--runs", type=int, help=f"runs of each contestant, alternating ({RUNS})")
     parser.add_argument("--seconds", type=float, help=f"seconds of load in each run ({Scale.seconds:g})")
     parser.add_argument("--connections", type=int, help=f"connections of the load ({Scale.connections})")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.text import Text
 
@@ -16,6 +17,9 @@ from bench.peer_processes import SERVICE, install, why_not_here
 from bench.results import Record, save
 from bench.session import Scale, Session
 from bench.table import amount
+
+BUSY = 10.0
+"""Per cent of the CPU that others may use without being spoken of."""
 
 
 class Match:
@@ -28,11 +32,18 @@ class Match:
 
     def play(self, experiments: Sequence[Experiment], runs: int) -> bool:
         """Measure; return False where somebody could not be run."""
+        self._look_around()
         for experiment in experiments:
             self._play(experiment, 1 if experiment.once else runs)
         for reason in sorted(set(self._not_run.values())):
             self._console.print(Text(f"! {reason}", style="bold red"))
         return not self._not_run
+
+    def _look_around(self) -> None:
+        """Say so where something else is at work, for then the figures are not worth much."""
+        busy = psutil.cpu_percent(1.0)
+        if busy > BUSY:
+            self._console.print(Text(f"! other programs use {busy:.0f} % of this machine's CPU", style="yellow"))
 
     def _play(self, experiment: Experiment, runs: int) -> None:
         contestants = [each for each in experiment.contestants if self._can_run(each)]
@@ -67,8 +78,9 @@ class Match:
         if self._only is not None and contestant.name not in self._only | {SERVICE}:
             return False
         if reason := why_not_here(contestant.peer):
+            if reason not in self._not_run.values():
+                self._console.print(Text(f"! {reason}", style="bold red"))
             self._not_run[contestant.name] = reason
-            self._console.print(Text(f"! {reason}", style="bold red"))
             return False
         install(contestant.peer)
         return True

@@ -11,6 +11,9 @@ from bench.trial import trial
 BEGINNING = 0.1
 """The share of the orders after which the worker has warmed up, and the clock starts."""
 
+MOST = 80_000
+"""Orders that are accepted at the most; the service refuses more where 100,000 wait."""
+
 
 def measure(contestant: Contestant, session: Session) -> dict[str, float]:
     """Accept for a while without any worker; then stop the API and drain what was accepted."""
@@ -20,7 +23,7 @@ def measure(contestant: Contestant, session: Session) -> dict[str, float]:
             run.tell("warming up")
             run.post(session.scale.connections, session.scale.warm / 2)
             run.tell("accepting")
-            load = run.post(session.scale.connections, session.scale.seconds)
+            load = run.post(session.scale.connections, session.scale.seconds, MOST)
         with run.running([f"{commands[WORKER]} --concurrency 1"], api=False):
             arrived = sorted(run.settle().values())
             run.check()

@@ -136,7 +136,7 @@ def test_a_plot_of_the_same_readings_is_the_same_file(tmp_path: Path) -> None:
     pace = {"service": {"orders/s": [3.0, 1, 2], "CPU an order (µs): api": [100]}, "node": {"orders/s": [1.0, 1, 2]}}
     load_ = {"p50 (ms) at 100/s": [5.0], "p99 (ms) at 100/s": [9], "p50 (ms) at 250/s": [6], "p99 (ms) at 250/s": [10]}
     growth = {"service": {"orders/s after 0": [5.0], "orders/s after 20000": [6.0]}}
-    measured = {"throughput": pace, "latency": {"service": load_, "node": load_}, "memory": growth}
+    measured: dict[str, Any] = {"throughput": pace, "latency": {"service": load_, "node": load_}, "memory": growth}
 
     first, second = draw(measured, tmp_path / "first"), draw(measured, tmp_path / "second")
 
