@@ -77,6 +77,8 @@ class Match:
     def _can_run(self, contestant: Contestant) -> bool:
         if self._only is not None and contestant.name not in self._only | {SERVICE}:
             return False
+        if contestant.thorough and not self._scale.thorough:
+            return False
         if reason := why_not_here(contestant.peer):
             if reason not in self._not_run.values():
                 self._console.print(Text(f"! {reason}", style="bold red"))

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -77,17 +78,25 @@ def running(
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, **servers, "PATH": path, "PORT": str(port)}
     folder = PEERS.parent.parent if name == SERVICE else PEERS / name
-    children = []
-    with ExitStack() as stack:
+    children: list[Child] = []
+    with _stopped_together(children):
         for number, command in enumerate(commands):
             shell = ["/bin/sh", "-c", f"exec env {command}"]
             child = Child(command, shell, log=logs / f"{name}-{number}.log", cwd=folder, environment=environment)
             child.launch()
-            stack.callback(child.stop)
             children.append(child)
         if api:
             _wait_until_ready(name, port, logs)
         yield children
+
+
+@contextmanager
+def _stopped_together(children: list[Child]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Child.stop, children))
 
 
 def _wait_until_ready(name: str, port: int, logs: Path) -> None:

@@ -1,12 +1,13 @@
 """The three servers of a run, with the settings of the local stack (`appendfsync always`)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.topic_log import stamp_arrivals
-from local.servers import KafkaBroker, Mongod, RedisServer
+from local.servers import KafkaBroker, Mongod, RedisServer, Server
 from tasks.topics import OUTGOING, make_topics
 
 
@@ -47,5 +48,5 @@ def servers(folder: Path) -> Iterator[Servers]:
         stamp_arrivals(found.kafka.bootstrap, list(OUTGOING))
         yield found
     finally:
-        for server in every:
-            server.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.stop, every))

@@ -15,16 +15,19 @@ OUTPUT = Path(__file__).parents[1] / ".local" / "bench"
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: seconds of load, seconds of warming up, connections, and how many are many orders."""
+    """How much is measured: seconds of load, seconds of warming up, connections, and how many are many orders.
+
+    Only where it is `thorough` is there more than the figures need: rates for the plot, and Node in two processes.
+    """
 
     seconds: float = 10.0
     warm: float = 4.0
     connections: int = 64
     many: int = 1_000_000
-    every_rate: bool = True
+    thorough: bool = True
 
 
-QUICK = Scale(seconds=3.0, warm=1.5, many=20_000, every_rate=False)
+QUICK = Scale(seconds=2.0, warm=1.0, many=20_000, thorough=False)
 
 
 @dataclass

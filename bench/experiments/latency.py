@@ -18,7 +18,7 @@ def measure(contestant: Contestant, session: Session) -> dict[str, float]:
     with trial(contestant, session) as run, run.running():
         run.warm(8)
         figures: dict[str, float] = {}
-        rates = RATES if session.scale.every_rate else RATES[:1]
+        rates = RATES if session.scale.thorough else RATES[:1]
         for rate in rates:
             seconds = session.scale.seconds * (2 if rate == RATE else 0.5)
             waits = _at(run, rate, seconds)
