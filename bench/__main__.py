@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complete = Match(console, folder, _scale(chosen), _only(chosen.contestants)).play(
             _experiments(chosen), chosen.runs or (1 if chosen.quick else RUNS)
         )
-    except (WrongBooksError, LocalError) as error:
+    except (WrongBooksError, LocalError, TimeoutError) as error:
         console.print(f"[bold red]✗[/] {error}")
         return 1
     except KeyboardInterrupt:

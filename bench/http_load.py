@@ -18,6 +18,9 @@ import uvloop
 LOST = 0
 """The status of a request whose connection ended before its answer."""
 
+LONGEST = 600.0
+"""Seconds of a load that ends by the number of its requests."""
+
 PATIENCE = 60.0
 """Seconds after which answers that are still missing are given up."""
 
@@ -51,7 +54,7 @@ def closed_loop(
     requests: Iterator[bytes],
     connections: int,
     *,
-    seconds: float = 1e9,
+    seconds: float = LONGEST,
     count: int | None = None,
     keep: Callable[[bytes], bytes] = bytes,
 ) -> Load:
@@ -160,7 +163,8 @@ class _Closed:
         self._busy, self._load.began = len(made), time.time()
         for connection in made:
             self._next(connection)
-        await self._done.wait()
+        async with asyncio.timeout(self._until - time.monotonic() + PATIENCE):
+            await self._done.wait()
         return _closed(self._load, made)
 
     def _next(self, connection: _Connection) -> None:

@@ -12,7 +12,7 @@ import redis
 
 from bench import checks, order_requests, usage
 from bench.contestants import Contestant
-from bench.http_load import Answer, Load, closed_loop, open_loop
+from bench.http_load import LONGEST, Answer, Load, closed_loop, open_loop
 from bench.order_requests import CUSTOMERS, PRODUCTS, UNITS
 from bench.peer_processes import running
 from bench.servers import Servers, servers
@@ -80,7 +80,7 @@ class Trial:
         self.post(connections, self.session.scale.warm)
         self.settle()
 
-    def post(self, connections: int, seconds: float = 1e9, count: int | None = None) -> Load:
+    def post(self, connections: int, seconds: float = LONGEST, count: int | None = None) -> Load:
         """Post orders, each connection one after the other."""
         requests = order_requests.creates(self.products, self.customers)
         return self._noted(closed_loop(self.port, requests, connections, seconds=seconds, count=count))

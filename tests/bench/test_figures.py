@@ -25,7 +25,8 @@ def test_a_quantile_is_a_value_that_was_seen(share: float, value: float) -> None
     assert quantile(list(range(100, 0, -1)), share) == value
 
 
-def test_a_quantile_of_one_value_is_that_value() -> None:
+def test_a_quantile_of_few_values_is_the_higher_one() -> None:
+    assert quantile([1, 2, 3], 0.5) == 2
     assert quantile([7.0], 0.99) == 7.0
 
 
