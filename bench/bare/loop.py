@@ -38,6 +38,7 @@ class BareLoop:
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 0,
+            "log_level": 0,
         }
         self._producer = Producer(settings)
         self._take = self._redis.register_script(TAKE)

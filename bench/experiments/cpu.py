@@ -15,7 +15,11 @@ from bench.peer_processes import SERVICE
 from bench.session import Session
 from bench.trial import Trial, trial
 
-VALIDATING = Contestant("Flask, validating only", SERVICE, commands=("gunicorn 'bench.bare.validating:create_app()'",))
+VALIDATING = Contestant(
+    "Flask, validating only",
+    SERVICE,
+    commands=("gunicorn -k bench.bare.validating.Worker 'bench.bare.validating:create_app()'",),
+)
 BARE = Contestant("bare loop", SERVICE, commands=())
 ORDERS_A_SECOND = 2000
 """About how many orders the bare loop carries out in a second, to have it run about as long as the others."""
@@ -36,6 +40,7 @@ def _validating(session: Session) -> dict[str, float]:
         before = usage.cpu_seconds(run.pids())
         answered = _load(run, session.scale.seconds)
         used = usage.cpu_seconds(run.pids())
+        assert run.redis.llen("orders") == 0, "it accepts orders, which is more than validating them"
         return {"CPU an order (µs)": 1e6 * (used.total() - before.total()) / answered}
 
 
