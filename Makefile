@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test faults safeguards check format clean
+.PHONY: help setup run demo test faults safeguards bench check format clean
 
 help:  ## list what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -25,6 +25,10 @@ faults: setup  ## every fault under load: ORDERS=50000, STORM=seconds of them at
 
 safeguards: setup  ## switch each safeguard off in a copy, and show which test notices
 	@$(VENV)/python -m tests.faults.safeguards
+
+bench: setup  ## measure the service beside its peers (hours); QUICK=1 in under 3 minutes
+	@$(VENV)/python -m local fetch
+	@$(VENV)/python -m bench $(if $(QUICK),--quick)
 
 check: setup  ## format, lint, types, the direction of imports, docs in step
 	$(VENV)/ruff format --check .

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -31,7 +32,7 @@ COMMANDS = {
 }
 INSTALL_NODE_PEER = "npm ci --ignore-scripts"
 OLDEST_NODE = (20, 19)
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 def why_not_here(name: str) -> str | None:
@@ -59,20 +60,43 @@ def install(name: str) -> None:
 
 
 @contextmanager
-def running(name: str, port: int, servers: Mapping[str, str], logs: Path) -> Iterator[None]:
-    """Run the peer on `port` until the end of the block; `servers` are the other four of its five variables."""
+def running(
+    name: str,
+    port: int,
+    servers: Mapping[str, str],
+    logs: Path,
+    commands: Sequence[str] | None = None,
+    *,
+    api: bool = True,
+) -> Iterator[list[Child]]:
+    """Run the peer on `port` until the end of the block; `servers` are the other four of its five variables.
+
+    `commands` are those of its processes that are to run (all of them); `api` says whether one of them answers HTTP.
+    """
     install(name)
+    commands = COMMANDS[name] if commands is None else commands
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, **servers, "PATH": path, "PORT": str(port)}
     folder = PEERS.parent.parent if name == SERVICE else PEERS / name
-    with ExitStack() as stack:
-        for number, command in enumerate(COMMANDS[name]):
+    children: list[Child] = []
+    with _stopped_together(children):
+        for number, command in enumerate(commands):
             shell = ["/bin/sh", "-c", f"exec env {command}"]
             child = Child(command, shell, log=logs / f"{name}-{number}.log", cwd=folder, environment=environment)
             child.launch()
-            stack.callback(child.stop)
-        _wait_until_ready(name, port, logs)
+            children.append(child)
+        if api:
+            _wait_until_ready(name, port, logs)
+        yield children
+
+
+@contextmanager
+def _stopped_together(children: list[Child]) -> Iterator[None]:
+    try:
         yield
+    finally:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Child.stop, children))
 
 
 def _wait_until_ready(name: str, port: int, logs: Path) -> None:
