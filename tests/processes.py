@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +129,7 @@ class Service:
         name = name or queue
         # Mingling would ask the other workers for a second what they have revoked.
         options = ("-Q", queue, "-n", f"{name}@%h", "--without-mingle", *arguments)
-        return self._started(" ready.", f"worker-{name}", "celery", "-A", "tasks", "worker", *options)
+        return self._started(r" ready\.", f"worker-{name}", "celery", "-A", "tasks", "worker", *options)
 
     def beat(self) -> Child:
         """Start beat."""
@@ -136,7 +137,7 @@ class Service:
 
     def bridge(self, name: str = "bridge") -> Child:
         """Start a bridge and wait until it reads partitions."""
-        return self._started("reads product_events", name, "python", "-m", "bridge")
+        return self._started("reads (product_events|user_logged_in)", name, "python", "-m", "bridge")
 
     def whole(self) -> "Service":
         """Start one of each kind but Flower, all at once."""
@@ -153,11 +154,15 @@ class Service:
             list(pool.map(Child.stop, self.children.values()))
 
     def _started(self, sign: str, name: str, *command: str) -> Child:
-        """Start a process and wait until it logs the sign once more than before."""
+        """Start a process and wait until it logs the sign (a regular expression) once more than before."""
         log = self.logs / f"{name}.log"
-        before = log.read_text().count(sign) if log.exists() else 0
+
+        def signs() -> int:
+            return len(re.findall(sign, log.read_text())) if log.exists() else 0
+
+        before = signs()
         child = self.start(name, *command)
-        eventually(lambda: log.read_text().count(sign) > before, within=30)
+        eventually(lambda: signs() > before, within=30)
         return child
 
     def _answers(self) -> bool:

@@ -15,6 +15,9 @@ HOLDS = 30_000
 LONGEST = 20.0
 """Milliseconds of processor time."""
 
+TRIES = 4
+"""What other work on the machine adds to one call hits another one the next time."""
+
 
 @pytest.fixture
 def measured(redis_server: RedisServer) -> Iterator[MeasuredRedis]:
@@ -26,9 +29,16 @@ def measured(redis_server: RedisServer) -> Iterator[MeasuredRedis]:
 
 @pytest.mark.parametrize("settle", ["timed", "named"])
 def test_no_script_is_long_with_very_many_holds(measured: MeasuredRedis, settle: Literal["timed", "named"]) -> None:
-    times = busy(measured, HOLDS, settle)
-
-    assert set(times) == {"move_stock", "undo_move", "set_level", "note_published"} | (
+    scripts = {"move_stock", "undo_move", "set_level", "note_published"} | (
         {"settle_quiet"} if settle == "timed" else set()
     )
-    assert {name: longest for name, (longest, *_) in times.items() if longest > LONGEST} == {}
+    too_long = scripts
+    for _ in range(TRIES):
+        measured.flushdb()
+        measured.calls.clear()
+        times = busy(measured, HOLDS, settle)
+        assert set(times) == scripts
+        too_long = {name for name in too_long if times[name][0] > LONGEST}
+        if not too_long:
+            break
+    assert not too_long

@@ -28,7 +28,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "event sent": (Publisher, "deliver"),
     "event removed": (Collection, "update_many"),
     "outcome recorded": (Records, "succeed"),
-    "level set": (Stock, "set_level"),
+    "level set": (Stock, "set_levels"),
     "customer learnt": (Customers, "learn"),
     "orders asked for": (tasks.logins, "enqueue"),
 }

@@ -7,7 +7,7 @@ from settings import settings
 from tasks import app
 
 # These workers take as much as Celery says, not the batches of orders.
-vars(tasks.batches)["QUEUE"] = "none"
+vars(tasks.batches)["GROUPED_QUEUES"] = set()
 
 
 def _store() -> "redis.Redis":
