@@ -139,12 +139,8 @@ def waiting_messages(
 ) -> Iterator[Waiting | str]:
     """Yield the parked messages of these tasks, or all, the oldest first; an id that none has is yielded itself."""
     messages, stock = ParkedMessages(client), Stock(client)
-    found: Iterable[Parked | str]
-    if ids is None:
-        found = sorted(messages.all(), key=lambda parked: str(parked.entry["at"]))
-    else:
-        found = [messages.find(task_id) or task_id for task_id in ids]
-    for each in found:
+    oldest_first = sorted(messages.all(), key=lambda parked: str(parked.entry["at"])) if ids is None else []
+    for each in oldest_first if ids is None else [messages.find(task_id) or task_id for task_id in ids]:
         yield each if isinstance(each, str) else WaitingMessage(messages, each, orders, stock)
 
 
