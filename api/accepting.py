@@ -13,6 +13,7 @@ from werkzeug import Request
 from api import stores
 from api.conditions import idempotency_key, wanted_versions
 from api.problems import APIProblem, key_reused, not_found, outcome_unknown, overloaded, precondition_failed
+from models.fence import is_placeholder
 from models.writes import Write
 from tasks import memory
 from tasks.accept import Answer, Submission, accept
@@ -53,7 +54,7 @@ def _version_of(order_id: str) -> int | None:
     """Return the order's version as it is stored, None where it is not stored (yet)."""
     with stores.order_store(LOOK_UP_TIMEOUT) as orders:
         stored = orders.find_one({"_id": order_id}, {"deletedAt": 1, "version": 1})
-    if stored is None:
+    if stored is None or is_placeholder(stored):
         return None
     if "deletedAt" in stored:
         raise not_found(f"There is no order {order_id}.")

@@ -80,7 +80,7 @@ class Rebuild:
 
     def _restore_holds(self, progress: Progress) -> None:
         taking = {"timeline.takes": {"$exists": True}}
-        wanted = {"timeline": 1, "outbox": 1, "publishedAt": 1}
+        wanted = dict.fromkeys(("timeline", "outbox", "parkedEvents", "discardedEvents", "publishedAt"), 1)
         bar = progress.add_task("orders in MongoDB", total=self._orders.count_documents(taking))
         for batch in _batches(iter(self._orders.find(taking, wanted))):
             self._lost.restore(hold for order in batch for hold in holds_of(order) if not self._is_named(hold))

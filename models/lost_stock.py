@@ -28,7 +28,8 @@ class Hold:
 
 def holds_of(order: OrderDocument) -> Iterator[Hold]:
     """Yield what an order's transitions took, settled or not."""
-    unsent = {event["id"] for event in order["outbox"]}
+    waiting = [*order["outbox"], *order.get("parkedEvents", ())]
+    unsent = {event["id"] for event in waiting} | set(order.get("discardedEvents", ()))
     published = order.get("publishedAt")
     for entry in order["timeline"]:
         event = event_id(order["_id"], entry["version"])

@@ -66,11 +66,21 @@ class OutboxLease(TypedDict):
     until: datetime
 
 
+class ParkedEvent(TypedDict):
+    """An event that can't be sent, why, and since when it waits for an operator."""
+
+    id: str
+    reason: str
+    event: OutboxEvent
+    at: NotRequired[datetime]
+
+
 class OrderDocument(TypedDict):
     """The stored order.
 
     `deletedAt` makes it a tombstone. While `outboxLease` holds, one sweep has its outbox for itself. `parkedEvents` are
-    those that Kafka will never take. At `publishedAt` its last event was confirmed.
+    those that Kafka will never take, `discardedEvents` the ids of those that an operator gave up. The tasks in
+    `discarded` may store nothing any more (models/fence.py). At `publishedAt` its last event was confirmed.
     """
 
     _id: str
@@ -89,7 +99,9 @@ class OrderDocument(TypedDict):
     timeline: list[TimelineEntry]
     outbox: list[OutboxEvent]
     outboxLease: NotRequired[OutboxLease]
-    parkedEvents: NotRequired[list[dict[str, Any]]]
+    parkedEvents: NotRequired[list[ParkedEvent]]
+    discardedEvents: NotRequired[list[str]]
+    discarded: NotRequired[list[str]]
     publishedAt: NotRequired[datetime]
 
 
@@ -150,6 +162,8 @@ class Order(Document):  # type: ignore[misc]
     outbox = EmbeddedDocumentListField(Unsent)
     outboxLease = AnyJSON()  # noqa: N815
     parkedEvents = AnyJSON()  # noqa: N815
+    discardedEvents = AnyJSON()  # noqa: N815
+    discarded = AnyJSON()
     publishedAt = DateTimeField()  # noqa: N815
 
 
@@ -159,6 +173,11 @@ INDEXES = [
     # Only orders that still have something to send are in it: the sweep's look costs nothing when all is well.
     IndexModel(
         [("outbox.at", ASCENDING)], name="unsent_oldest_first", partialFilterExpression={"outbox.at": {"$exists": True}}
+    ),
+    IndexModel(
+        [("parkedEvents.id", ASCENDING)],
+        name="parked_events",
+        partialFilterExpression={"parkedEvents.id": {"$exists": True}},
     ),
 ]
 

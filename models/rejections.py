@@ -81,3 +81,9 @@ def stale(version: int, current: int) -> Problem:
 def parked(reason: str) -> Problem:
     """Tell that the write could not be carried out, and waits for an operator."""
     return _problem("parked", "Parked", 500, f"The write waits for an operator: {reason}.")
+
+
+def discarded() -> Problem:
+    """Tell that the write was parked, and that an operator gave it up."""
+    detail = "The write could not be carried out, and an operator has discarded it."
+    return _problem("discarded", "Discarded", 500, detail)

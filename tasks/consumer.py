@@ -12,7 +12,7 @@ import redis
 from celery.worker import consumer
 
 from models.connections import redis_client
-from tasks.parked import set_aside
+from tasks.set_aside import set_aside
 
 SERVER_TIMEOUT = 5.0
 """Seconds to wait for Redis; the worker's main loop stands still meanwhile."""

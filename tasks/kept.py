@@ -13,9 +13,9 @@ from typing import Any
 from models.connections import redis_client
 from tasks.commit import SERVER_TIMEOUT
 from tasks.grouped import MAX_STARTS, GroupedRequest, GroupedTask
-from tasks.parked import set_aside
 from tasks.patience import persist
 from tasks.records import Records
+from tasks.set_aside import set_aside
 
 _log = logging.getLogger(__name__)
 

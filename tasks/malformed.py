@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import redis
 
-from tasks.parked import NotPossibleError, fresh_copy, malformed_key
+from tasks.parked import NotPossibleError, fresh_copy
 from tasks.records import UNACKED
+from tasks.set_aside import malformed_key
 from tasks.transport.scripts import COUNTS
 
 PAGE = 100

@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 
 from models.customers import Customers
 from models.ids import new_id
-from models.order import OrderDocument, OutboxEvent
+from models.order import OrderDocument, OutboxEvent, ParkedEvent
 from models.representations import timestamp
 from models.stock import Sent, Stock
 from tasks.events import order_event
@@ -114,7 +114,7 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
                 swept.sent += 1
                 waiting[order_id].pop(0)
             elif isinstance(outcome, str):
-                _park(box, order_id, event, outcome)
+                _park(box, order_id, ParkedEvent(id=event["id"], reason=outcome, event=event, at=now))
                 swept.parked += 1
                 waiting[order_id].pop(0)
             else:
@@ -171,12 +171,11 @@ def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
         )
 
 
-def _park(box: Outbox, order_id: str, event: OutboxEvent, reason: str) -> None:
+def _park(box: Outbox, order_id: str, aside: ParkedEvent) -> None:
     """Put an event aside that can't be sent, so that the order's later ones go on."""
-    _log.error("event %s can't be sent and is parked in its order: %s", event["id"], reason)
-    aside = {"id": event["id"], "reason": reason, "event": event}
-    change = {"$pull": {"outbox": {"id": event["id"]}}, "$push": {"parkedEvents": aside}}
-    box.orders.update_one({"_id": order_id, "outbox.id": event["id"]}, change)
+    _log.error("event %s can't be sent and is parked in its order: %s", aside["id"], aside["reason"])
+    change = {"$pull": {"outbox": {"id": aside["id"]}}, "$push": {"parkedEvents": aside}}
+    box.orders.update_one({"_id": order_id, "outbox.id": aside["id"]}, change)
 
 
 def _note_state(box: Outbox, now: datetime, swept: Swept) -> None:

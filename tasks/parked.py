@@ -1,4 +1,4 @@
-"""Messages that wait for an operator: how they are set aside, requeued and discarded.
+"""Messages that wait for an operator, who requeues or discards them; tasks/set_aside.py puts them there.
 
 Whoever reads an entry and then changes it says which entry it saw: what another operator did meanwhile stands.
 """
@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,36 +15,12 @@ import redis
 from celery import states
 from pymongo.collection import Collection
 
-from models import rejections
-from models.order import OrderDocument
-from models.rejections import Problem
+from models import fence, rejections
+from models.order import OrderDocument, TimelineEntry
 from models.stock import Stock, decision_key
-from models.transitions import entry_of
-from tasks.records import (
-    PARKED,
-    QUEUED,
-    UNACKED,
-    UNACKED_INDEX,
-    Ending,
-    Record,
-    Records,
-    new_record,
-    order_keys,
-    parked_entry,
-    record_key,
-    starts_key,
-)
+from models.writes import Outcome
+from tasks.records import PARKED, QUEUED, Record, Records, new_record, order_keys, record_key, starts_key
 from tasks.transport.scripts import COUNTS
-
-DISCARDED: Problem = {
-    "type": "discarded",
-    "title": "Discarded",
-    "status": 500,
-    "detail": "The write could not be carried out, and an operator has discarded it.",
-}
-
-MAX_ID = 255
-"""Characters of a task id; what is longer is none."""
 
 _HERE = Path(__file__).parent
 _REQUEUE, _DISCARD = ((_HERE / f"{name}_parked.lua").read_text() for name in ("requeue", "discard"))
@@ -51,42 +28,6 @@ _REQUEUE, _DISCARD = ((_HERE / f"{name}_parked.lua").read_text() for name in ("r
 
 class NotPossibleError(Exception):
     """What an operator asked for would do harm, or can't be done; the text says why."""
-
-
-def malformed_key(queue: str) -> str:
-    """Return the list of what was in this queue and is no message of a task."""
-    return f"{queue}.malformed"
-
-
-def set_aside(client: "redis.Redis", tag: str, reason: str, starts: int = 0) -> None:
-    """Keep a message in hand that no task can be run for, and acknowledge it.
-
-    It is parked under its task's id, or is one of its queue's malformed items where it has none. A write ends as
-    parked, and the write behind it goes on.
-    """
-    held = cast("str | None", client.hget(UNACKED, tag))
-    if held is None:
-        return  # its lease was lost, and another worker has it
-    message, _, queue = json.loads(held)
-    headers = message.get("headers") if isinstance(message.get("headers"), dict) else {}
-    task_id, order_id = headers.get("id"), headers.get("order_id")
-    known = isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID
-    record = None
-    if known and isinstance(order_id, str):
-        record = new_record(states.FAILURE, str(task_id), order_id, str(headers.get("accepted_at")))
-        record["problem"] = rejections.parked(reason)
-    with client.pipeline(transaction=True) as pipeline:
-        if known:
-            pipeline.hset(PARKED, task_id, parked_entry(message, queue, reason, starts))
-        else:
-            pipeline.lpush(malformed_key(queue), json.dumps(message))
-        pipeline.hincrby(COUNTS, "messages_parked", 1)
-        if record is None:
-            pipeline.hdel(UNACKED, tag)
-            pipeline.zrem(UNACKED_INDEX, tag)
-        pipeline.execute()
-    if record is not None:
-        Records(client).end([Ending(record, tag=tag)])
 
 
 def fresh_copy(message: dict[str, Any], queue: str) -> str:
@@ -182,26 +123,34 @@ class ParkedMessages:
         Raises
         ------
         NotPossibleError
-            where the write was stored, so that its stock is sold, or has not ended.
+            where the write has not ended, or was stored: then its record says so from here on.
 
         """
         order_id, task_id = parked.order_id, parked.task_id
         record = self._ended(parked)
         if order_id is None or (record is not None and record.get("problem", {}).get("type") != "parked"):
             # No write, or one whose other copy ended: that end has seen to its stock.
-            return self._change(parked, "")
-        stored = orders.find_one({"_id": order_id}, {"timeline": 1})
-        if stored is not None and (made := entry_of(stored, task_id)) is not None:
-            raise NotPossibleError(
-                f"it took effect (version {made['version']}): requeue it, so that its record says so"
-            )
+            return self._forget(parked)
         # From here on it can't be requeued, so nobody stores what we undo. Cut off, this begins again here.
         begun = Parked(task_id, json.dumps({**parked.entry, "discarding": True}))
         if not self._change(parked, begun.text):
             return False
+        # A worker that was paused may have it in hand still: MongoDB decides whether it was quicker.
+        if (made := fence.discard(orders, order_id, task_id, datetime.now(UTC))) is not None:
+            return self._took_effect(begun, order_id, made, record)
         for key in self._client.scan_iter(decision_key(order_id, 0).replace(":0:", ":*:"), count=1000):
             stock.undo(order_id, int(key.split(":")[-2]), task_id)
-        return self._change(begun, "", "" if record is None else json.dumps({**record, "problem": DISCARDED}))
+        return self._forget(begun, None if record is None else {**record, "problem": rejections.discarded()})
+
+    def _took_effect(self, parked: Parked, order_id: str, made: TimelineEntry, record: Record | None) -> bool:
+        ended: Record | None = None
+        if record is not None:
+            result = Outcome(order_id, made["change"], version=made["version"]).as_result()
+            ended = {**record, "status": states.SUCCESS, "result": result}
+            del ended["problem"]
+        if not self._forget(parked, ended, "discards_too_late"):
+            return False
+        raise NotPossibleError(f"it took effect (version {made['version']}), and its record says so now")
 
     def _ended(self, parked: Parked) -> Record | None:
         """Return the write's final record, None where there is none (any more)."""
@@ -211,7 +160,10 @@ class ParkedMessages:
             raise NotPossibleError("its write has not ended yet")
         return record
 
-    def _change(self, parked: Parked, text: str, record: str = "") -> bool:
+    def _forget(self, parked: Parked, record: Record | None = None, count: str = "parked_discarded") -> bool:
+        return self._change(parked, "", "" if record is None else json.dumps(record), count)
+
+    def _change(self, parked: Parked, text: str, record: str = "", count: str = "") -> bool:
         task_id = parked.task_id
         keys = [PARKED, starts_key(task_id), COUNTS, record_key(task_id)]
-        return bool(self._discard(keys=keys, args=[task_id, parked.text, text, record]))
+        return bool(self._discard(keys=keys, args=[task_id, parked.text, text, record, count]))

@@ -13,11 +13,10 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from celery.states import READY_STATES, SUCCESS
-from pymongo import InsertOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from models import rejections, transitions
+from models import fence, rejections, transitions
 from models.customers import Customers
 from models.order import OrderDocument, OutboxEvent
 from models.rejections import Problem
@@ -55,7 +54,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A write whose transition is known: the order before (None for a create) and after."""
+    """A write whose transition is known: what was stored before (None for most creates) and the order after."""
 
     write: Write
     before: OrderDocument | None
@@ -111,15 +110,11 @@ def _decide(
     write: Write, before: OrderDocument | None, record: Record | None, unwilling: set[str], stores: Stores
 ) -> Done | _Ready:
     """Return what the write makes of its order, or how it ended already."""
-    if before is not None and (found := _done_before(before, write)) is not None:
-        stores.counts["writes_found_done"] += 1
-        return found
-    if record is not None and record["status"] == SUCCESS:
-        result = record["result"]
-        return Done(Outcome(result["orderId"], result["outcome"], result["problem"]))
+    if (known := _ended_before(write, before, record, stores)) is not None:
+        return known
     now = stores.clock()
     if write.kind == "create":
-        return _create(write, now, write.body["userId"] in unwilling, stores)
+        return _create(write, before, now, write.body["userId"] in unwilling, stores)
     if before is None or "deletedAt" in before:
         return _rejected(write, rejections.not_found(write.order_id))
     if write.if_match is not None and write.if_match != before["version"]:
@@ -129,18 +124,32 @@ def _decide(
     return _Ready(write, before, made) if isinstance(made, Transition) else _rejected(write, made)
 
 
-def _create(write: Write, now: datetime, unwilling: bool, stores: Stores) -> _Ready:
+def _ended_before(write: Write, before: OrderDocument | None, record: Record | None, stores: Stores) -> Done | None:
+    """Return how the write ended, where it was carried out before or may not be any more."""
+    if before is not None and (found := _done_before(before, write)) is not None:
+        stores.counts["writes_found_done"] += 1
+        return found
+    if fence.is_discarded(before, write.task_id):
+        stores.counts["discarded_refused"] += 1
+        return _rejected(write, rejections.discarded())
+    if record is not None and record["status"] == SUCCESS:
+        result = record["result"]
+        return Done(Outcome(result["orderId"], result["outcome"], result["problem"]))
+    return None
+
+
+def _create(write: Write, before: OrderDocument | None, now: datetime, unwilling: bool, stores: Stores) -> _Ready:
     if not unwilling:
-        return _Ready(write, None, transitions.create(write, now))
+        return _Ready(write, before, transitions.create(write, now))
     if stores.notifications_off == "accept":
-        return _Ready(write, None, transitions.create(write, now, notify=False))
+        return _Ready(write, before, transitions.create(write, now, notify=False))
     forbid = rejections.notifications_off(write.body["userId"])
-    return _Ready(write, None, transitions.create(write, now), forbid)
+    return _Ready(write, before, transitions.create(write, now), forbid)
 
 
 def _move_stock(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> tuple[list[_Ready], list[Write]]:
     """Move the stock of all; return those that may be stored, and the writes that must look again."""
-    moving = [each for each in ready if each.made.takes or each.before is None]
+    moving = [each for each in ready if each.made.takes or each.write.kind == "create"]
     movements = [
         Movement(each.write.order_id, each.version, each.write.task_id, each.made.takes, each.forbid) for each in moving
     ]
@@ -178,7 +187,7 @@ def _store(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> li
     doubtful: list[_Ready] = []
     try:
         result: Mapping[str, Any] = stores.orders.bulk_write(
-            [_operation(each) for each in ready], ordered=False
+            [fence.storing(each.write.task_id, each.before, each.made.order) for each in ready], ordered=False
         ).bulk_api_result
     except BulkWriteError as error:
         result = cast("Mapping[str, Any]", error.details)
@@ -198,26 +207,20 @@ def _store(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> li
         elif (found := _done_before(looked_at.get(write.order_id), write)) is not None:
             done[write.task_id] = found
         else:
-            _give_way(each, stores)
+            _give_way(each, looked_at.get(write.order_id), stores)
             again.append(write)
     return again
 
 
-def _give_way(each: _Ready, stores: Stores) -> None:
-    """Undo the movement of a write that somebody else was quicker than."""
-    if each.before is None:
-        # Ids of creates are made here, so this is no order of ours; whoever sent it must look at it.
-        raise ValueError(f"order {each.write.order_id} was created by another task")
+def _give_way(each: _Ready, stored: OrderDocument | None, stores: Stores) -> None:
+    """Undo the movement of a write that somebody else was quicker than: another write, or its own discard."""
+    if each.write.kind == "create" and not fence.is_discarded(stored, each.write.task_id):
+        if stored is not None and not fence.is_placeholder(stored):
+            # Ids of creates are made here, so this is no order of ours; whoever sent it must look at it.
+            raise ValueError(f"order {each.write.order_id} was created by another task")
+        return  # a change to it was discarded meanwhile: this one is stored onto the placeholder, by the same movement
     # Another run of this task would have stored it by the same movement; this was somebody else.
     stores.stock.undo(each.write.order_id, each.version, each.write.task_id)
-
-
-def _operation(each: _Ready) -> InsertOne[OrderDocument] | UpdateOne:
-    if each.before is None:
-        return InsertOne(each.made.order)
-    write, before = each.write, each.before
-    unchanged = {"_id": write.order_id, "version": before["version"], "timeline.taskId": {"$ne": write.task_id}}
-    return UpdateOne(unchanged, _difference(before, each.made.order))
 
 
 def _done_before(stored: OrderDocument | None, write: Write) -> Done | None:
@@ -231,13 +234,3 @@ def _done_before(stored: OrderDocument | None, write: Write) -> Done | None:
 
 def _rejected(write: Write, problem: Problem, version: int = 0) -> Done:
     return Done(Outcome(write.order_id, "rejected", problem, version))
-
-
-def _difference(before: OrderDocument, after: OrderDocument) -> dict[str, Any]:
-    """Return the MongoDB update between two states; the outbox is added to, never replaced: a sweep may empty it."""
-    old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
-    appended = ("timeline", "outbox")
-    return {
-        "$set": {key: new[key] for key in new if key not in appended and new[key] != old.get(key)},
-        "$push": {key: new[key][-1] for key in appended},
-    }

@@ -20,6 +20,7 @@ from tests.processes import REPOSITORY
 TEST_SECONDS = 400
 ERRORS = 100
 LEFT_OUT = (".git", ".venv", ".local", ".hypothesis", "__pycache__", "node_modules", ".*_cache")
+IN_HAND = "tests/tasks/test_discarded_in_hand.py::"
 KILLED = "tests/tasks/test_killed_between_steps.py::"
 GROUPS = "tests/tasks/test_group_commit.py::"
 WORKERS = "tests/tasks/test_workers.py::"
@@ -71,9 +72,14 @@ SAFEGUARDS = (
                 "entry = entry_of(stored, write.task_id) if stored else None",
                 "entry = None",
             ),
-            Change("tasks/storing.py", ', "timeline.taskId": {"$ne": write.task_id}}', "}"),
+            Change("models/fence.py", '        "timeline.taskId": {"$ne": task_id},\n', ""),
         ),
         f"{KILLED}test_a_change_killed_after_a_step_and_run_again_is_one_version[update-order stored]",
+    ),
+    Safeguard(
+        "discard fence",
+        (Change("models/fence.py", '        "discarded": {"$ne": task_id},\n', ""),),
+        f"{IN_HAND}test_a_discarded_change_is_not_stored_by_a_worker_that_thaws[before order]",
     ),
     Safeguard(
         "keyed movements",

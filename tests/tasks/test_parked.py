@@ -16,7 +16,8 @@ from models.stock import Movement, Stock
 from models.writes import Write
 from tasks.accept import Submission, accept
 from tasks.envelope import envelope
-from tasks.parked import NotPossibleError, ParkedMessages, set_aside
+from tasks.parked import NotPossibleError, ParkedMessages
+from tasks.set_aside import set_aside
 from tests.processes import REPOSITORY, Servers, Service, eventually, service
 
 SECRET = "Rosenweg 7b"
@@ -287,18 +288,20 @@ def test_discarding_a_write_gives_its_stock_back(
     for each in (holding, stored, other):
         Stock(redis).move([Movement(each, 1, each, {product: 3})])
         park(redis, "orders")
-    own.orders().insert_one({"_id": stored, "timeline": [{"version": 1, "taskId": stored}]})
+    own.orders().insert_one({"_id": stored, "timeline": [{"version": 1, "taskId": stored, "change": "created"}]})
 
     done = command("parked", "discard", holding, stored)
 
     assert done.stdout == f"discarded {holding}\n"
-    assert f"{stored}: it took effect (version 1): requeue it" in done.stderr
+    assert f"{stored}: it took effect (version 1), and its record says so now" in done.stderr
     assert done.returncode == 1
     assert redis.get(f"product:{product}:stock") == "4"
     assert record(redis, holding)["problem"]["type"] == "discarded"
     assert record(redis, holding)["status"] == "FAILURE"
     assert 0 < redis.ttl(f"celery-task-meta-{holding}") <= 24 * 3600
-    assert set(redis.hkeys("parked")) == {stored, other}
+    assert record(redis, stored)["status"] == "SUCCESS"
+    assert record(redis, stored)["result"]["outcome"] == "created"
+    assert redis.hkeys("parked") == [other]
     assert counted(redis, "parked_discarded") == 1
 
 
