@@ -21,7 +21,7 @@ from tasks.grouped import GroupedRequest, Together
 MAX_BATCH = 250
 """Tasks that run together at the most."""
 
-GROUPED_QUEUES = {"orders", "stock", "logins"}
+GROUPED_QUEUES = {"orders", "stock", "logins", "publish"}
 
 _log = logging.getLogger(__name__)
 
@@ -114,9 +114,7 @@ _of_consumers: WeakKeyDictionary[Any, Batches] = WeakKeyDictionary()
 def strategy(task: Any, app: Any, consumer: Any) -> Any:
     """Return Celery's own strategy, with the last step replaced: a task goes to a batch instead of the pool."""
     if consumer.hub is None:
-        raise ImproperlyConfigured(
-            "Orders, levels and logins are not for eventlet or gevent: use prefork (the default)."
-        )
+        raise ImproperlyConfigured("Our tasks are not for eventlet or gevent: use prefork (the default).")
     batches = _of_consumers.setdefault(consumer, Batches(consumer))
     batches.forget()
     if not GROUPED_QUEUES.isdisjoint(app.amqp.queues.consume_from):

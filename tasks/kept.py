@@ -1,6 +1,6 @@
-"""Tasks that Kafka's messages become: carried out in groups, and parked where they can't be.
+"""Tasks that are no writes (levels, logins, users' orders): carried out in groups, and parked where they can't be.
 
-What Kafka told must not be lost by an error of ours, and nobody would tell it again.
+What Kafka or a caller told must not be lost by an error of ours, for nobody would tell it again.
 """
 
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a task from Kafka was told, and the message it came in."""
+    """What a task was told, and the message it came in."""
 
     task_id: str
     told: Any
@@ -30,7 +30,7 @@ class Kept:
 
 
 class KeptRequest(GroupedRequest):
-    """A task from Kafka in a worker's hands."""
+    """Such a task in a worker's hands."""
 
     def as_part(self) -> Kept:
         """Return what the message tells."""

@@ -45,7 +45,7 @@ SWEEP_LIMIT = 500
 STATE_KEY = "outbox:state"
 """Hash in Redis: how many orders have something to send (`depth`), since when (`oldest`), and when that was seen."""
 
-_NEVER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+NEVER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
 """What Kafka says of an event that it will not take tomorrow either."""
 
 _log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def _send(box: Outbox, unsent: Sequence[Unsent], timeout: float) -> list[Deliver
             outcomes[place] = f"it can't be written as JSON: {type(error).__name__}"
     for place, report in zip(places, box.publisher.deliver(messages, timeout), strict=True):
         if isinstance(report, KafkaError):
-            outcomes[place] = report.name() if report.code() in _NEVER else None
+            outcomes[place] = report.name() if report.code() in NEVER else None
         else:
             outcomes[place] = report
     _confirmed(

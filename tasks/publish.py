@@ -1,7 +1,11 @@
 """The tasks of the `publish` queue: a user's orders, what outboxes still hold, and what stores need at start."""
 
 import logging
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from confluent_kafka import KafkaError
 
 from models.connections import orders, redis_client
 from models.customers import Customers
@@ -12,30 +16,73 @@ from settings import settings
 from tasks import app, outbox
 from tasks.commit import SERVER_TIMEOUT, now
 from tasks.events import MAX_USER_ORDERS, UserOrders, user_orders_event
-from tasks.grouped import DiscreetTask
+from tasks.kept import Kept, KeptTask, carry_out
 from tasks.patience import TryLaterError, persist
-from tasks.publisher import DELIVERY_TIMEOUT, Delivery, publisher
+from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Event, publisher
 from tasks.topics import MissingTopicsError, make_topics
+
+MAX_BYTES_AT_ONCE = 4_000_000
+"""Of users' orders, before Kafka's reports are waited for: a group of long lists must not fill the memory."""
 
 _log = logging.getLogger(__name__)
 
 
-@app.task(bind=True, base=DiscreetTask, name="publish_user_orders", ignore_result=True)
-def publish_user_orders(self: DiscreetTask, *, user_id: str, reason: Literal["login", "request"]) -> None:
-    """Publish a user's newest orders to `user_orders`."""
-    task_id = str(self.request.id)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose orders are to be published, and what asked for it."""
 
-    def publish() -> None:
-        mine = {"userId": user_id, "deletedAt": None}
-        collection = orders(SERVER_TIMEOUT)
-        newest = newest_shown(collection, mine, MAX_USER_ORDERS)
-        total = len(newest) if len(newest) < MAX_USER_ORDERS else collection.count_documents(mine)
-        email = Customers(redis_client(SERVER_TIMEOUT)).emails([user_id]).get(user_id)
-        event = user_orders_event(UserOrders(user_id, total, reason), newest, email, task_id, now())
-        if not isinstance(publisher().deliver([event], DELIVERY_TIMEOUT)[0], Delivery):
-            raise TryLaterError("Kafka has not confirmed a user's orders")
+    user_id: str
+    reason: Literal["login", "request"]
 
-    persist(publish)
+
+def publish_together(group: Sequence[Kept], redelivered: bool) -> tuple[list[str], float]:
+    """Publish the orders of the users of a group; see `Together`."""
+    return carry_out(_publish, group, redelivered)
+
+
+def _publish(group: Sequence[Kept]) -> None:
+    """Publish each user's newest orders, a few megabytes at a time."""
+    emails = Customers(redis_client(SERVER_TIMEOUT)).emails([kept.told.user_id for kept in group])
+    events: list[Event] = []
+    size = 0
+    for kept in group:
+        event = _user_orders(kept, emails.get(kept.told.user_id))
+        events.append(event)
+        size += len(event.value or b"")
+        if size > MAX_BYTES_AT_ONCE:
+            _deliver(events)
+            events, size = [], 0
+    _deliver(events)
+
+
+def _user_orders(kept: Kept, email: str | None) -> Event:
+    asked: Asked = kept.told
+    mine = {"userId": asked.user_id, "deletedAt": None}
+    collection = orders(SERVER_TIMEOUT)
+    newest = newest_shown(collection, mine, MAX_USER_ORDERS)
+    total = len(newest) if len(newest) < MAX_USER_ORDERS else collection.count_documents(mine)
+    return user_orders_event(UserOrders(asked.user_id, total, asked.reason), newest, email, kept.task_id, now())
+
+
+def _deliver(events: Sequence[Event]) -> None:
+    reports = publisher().deliver(events, DELIVERY_TIMEOUT)
+    if any(isinstance(report, KafkaError) and report.code() in outbox.NEVER for report in reports):
+        raise ValueError("Kafka will never take a user's orders as they are")
+    if not all(isinstance(report, Delivery) for report in reports):
+        raise TryLaterError("Kafka has not confirmed users' orders")
+
+
+class UserOrdersTask(KeptTask):
+    """A task that publishes one user's orders."""
+
+    tells = Asked
+    together = staticmethod(publish_together)
+
+
+@app.task(bind=True, base=UserOrdersTask, name="publish_user_orders", ignore_result=True)
+def publish_user_orders(self: UserOrdersTask, /, **told: Any) -> None:
+    """Publish a user's newest orders to `user_orders` (the fields of `Asked`)."""
+    _publish([Kept(str(self.request.id), Asked(**told), "")])
 
 
 @app.task(name="sweep_outbox", ignore_result=True)
