@@ -19,8 +19,8 @@ OURS = {"envelope", "subject", "kwargsrepr"}
 
 def pushed(server: RedisServer, task_id: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the message that Celery and kombu push for a task."""
-    client = redis.Redis(port=server.port, db=11, decode_responses=True)
-    with Celery(broker=f"redis://127.0.0.1:{server.port}/11", set_as_current=False) as stock:
+    client = redis.Redis(port=server.port, db=13, decode_responses=True)
+    with Celery(broker=f"redis://127.0.0.1:{server.port}/13", set_as_current=False) as stock:
         stock.conf.update(task_queues=app.conf.task_queues)
         stock.send_task("set_stock_level", kwargs=kwargs, task_id=task_id, queue="stock", ignore_result=False)
     message: dict[str, Any] = json.loads(str(client.rpop("stock")))
