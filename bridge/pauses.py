@@ -33,6 +33,12 @@ class Pauses:
         self._paused = due
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Pause what of these is to be; an assignment forgets that its partitions were paused."""
-        self._paused -= {(each.topic, each.partition) for each in partitions}
+        """Pause what of these is to be, and read the others.
+
+        A partition that was paused when it was lost may still be so: librdkafka forgets that only sometimes.
+        """
+        if anew := [TopicPartition(each.topic, each.partition) for each in partitions]:
+            with suppress(KafkaException):
+                self._consumer.resume(anew)
+        self._paused -= {(each.topic, each.partition) for each in anew}
         self.apply()
