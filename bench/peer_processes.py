@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -23,6 +24,7 @@ COMMANDS = {
         "celery -A tasks beat",
         "python -m bridge",
     ],
+    "go": ["../../../.local/peers/go/order-service"],
     "node": ["NODE_ENV=production node src/server.js"],
     "textbook": [
         "gunicorn 'textbook:create_app()'",
@@ -30,33 +32,71 @@ COMMANDS = {
         "python -m textbook.consumer",
     ],
 }
-INSTALL_NODE_PEER = "npm ci --ignore-scripts"
-OLDEST_NODE = (20, 19)
 START_SECONDS = 180.0
 
 
+
+@dataclass(frozen=True)
+class Toolchain:
+    """What a peer is made with that `make` does not install: its programs, and what is made of which of the peer's files."""
+
+    name: str
+    programs: Sequence[str]
+    version: str
+    oldest: tuple[int, int]
+    install: str
+    made: str
+    sources: str
+
+
+TOOLCHAINS = {
+    "go": Toolchain(
+        "Go",
+        programs=("go",),
+        version="go env GOVERSION",
+        oldest=(1, 26),
+        install="go build -trimpath -buildvcs=false -o ../../../.local/peers/go/order-service .",
+        made="../../../.local/peers/go/order-service",
+        sources="*",
+    ),
+    "node": Toolchain(
+        "Node",
+        programs=("node", "npm"),
+        version="node --version",
+        oldest=(20, 19),
+        install="npm ci --ignore-scripts",
+        made="node_modules/.package-lock.json",
+        sources="package-lock.json",
+    ),
+}
+
+
 def why_not_here(name: str) -> str | None:
-    """Tell what this machine lacks to run the peer: Node and npm are the one thing that `make` does not install."""
-    if name != "node":
+    """Tell what this machine lacks to run the peer: toolchains are what `make` does not install."""
+    if name not in TOOLCHAINS:
         return None
-    needed = f"THE NODE PEER WAS NOT RUN: it needs npm and Node {'.'.join(map(str, OLDEST_NODE))} or newer"
-    missing = [program for program in ("node", "npm") if shutil.which(program) is None]
+    toolchain = TOOLCHAINS[name]
+    oldest = ".".join(map(str, toolchain.oldest))
+    needed = f"THE {name.upper()} PEER WAS NOT RUN: it needs {toolchain.name} {oldest} or newer"
+    missing = [program for program in toolchain.programs if shutil.which(program) is None]
     if missing:
         return f"{needed}; not on PATH: {', '.join(missing)}"
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_NODE:
+    version = subprocess.run(toolchain.version.split(), capture_output=True, text=True, check=True).stdout.strip()
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < toolchain.oldest:
         return f"{needed}; found {version}"
     return None
 
 
 def install(name: str) -> None:
-    """Install what the peer needs beyond `.venv`, unless it is there."""
-    if name != "node":
+    """Install or build what the peer needs beyond `.venv`, unless it is there and newer than its sources."""
+    if name not in TOOLCHAINS:
         return
-    folder = PEERS / name
-    locked, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
-        subprocess.run(INSTALL_NODE_PEER.split(), cwd=folder, stdout=sys.stderr, check=True)
+    toolchain, folder = TOOLCHAINS[name], PEERS / name
+    made = folder / toolchain.made
+    newest = max(source.stat().st_mtime for source in folder.glob(toolchain.sources))
+    if not made.exists() or made.stat().st_mtime < newest:
+        print(f"The {name} peer: {toolchain.install}", file=sys.stderr)
+        subprocess.run(toolchain.install.split(), cwd=folder, stdout=sys.stderr, check=True)
 
 
 @contextmanager

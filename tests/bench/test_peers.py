@@ -1,4 +1,4 @@
-"""The two peers work: the service is measured against opponents that store, announce and refuse as they should."""
+"""The peers work: the service is measured against opponents that store, announce and refuse as they should."""
 
 import json
 import time
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -18,13 +19,13 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from redis import Redis
 
-from bench.peer_processes import COMMANDS, INSTALL_NODE_PEER, PEERS, SERVICE, running, why_not_here
+from bench.peer_processes import COMMANDS, PEERS, SERVICE, TOOLCHAINS, running, why_not_here
 from local.ports import free_port
 from local.servers import KafkaBroker, Mongod, RedisServer
 
 PEERS_COMMANDS = {name: commands for name, commands in COMMANDS.items() if name != SERVICE}
 PATIENCE = 60.0
-pytestmark = pytest.mark.timeout(300)  # the first test of the Node peer may have to install it
+pytestmark = pytest.mark.timeout(300)  # the first test of a peer may have to install it
 
 Result = TypeVar("Result")
 
@@ -49,7 +50,7 @@ class Peer:
         return self.call("GET", path)[1]
 
     def create(self, body: object) -> dict[str, Any]:
-        """Return the order, or the problem: Node answers it at once, the textbook's task has it in the end."""
+        """Return the order, or the problem: Node and Go answer it at once, the textbook's task has it in the end."""
         status, answer = self.call("POST", "/order/create", body)
         if status != 202:
             assert status == (201 if "orderId" in answer else answer["status"])
@@ -157,7 +158,28 @@ def peer(
 def test_the_commands_that_are_tested_are_those_of_the_readme(name: str) -> None:
     readme = (PEERS / name / "README.md").read_text().splitlines()
     assert [line for line in readme if line in COMMANDS[name]] == COMMANDS[name]
-    assert name != "node" or INSTALL_NODE_PEER in readme
+    assert name not in TOOLCHAINS or TOOLCHAINS[name].install in readme
+
+
+@pytest.mark.parametrize("name", TOOLCHAINS)
+def test_a_toolchain_that_is_missing_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    reason = why_not_here(name)
+    assert reason is not None
+    assert reason.startswith(f"THE {name.upper()} PEER WAS NOT RUN")
+    assert reason.endswith(f"not on PATH: {', '.join(TOOLCHAINS[name].programs)}")
+
+
+@pytest.mark.parametrize("name", TOOLCHAINS)
+def test_a_toolchain_that_is_too_old_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for program in TOOLCHAINS[name].programs:
+        old = tmp_path / program
+        old.write_text("#!/bin/sh\necho v1.25.9\n")
+        old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    reason = why_not_here(name)
+    assert reason is not None
+    assert reason.endswith("or newer; found v1.25.9")
 
 
 def test_an_order_is_stored_exactly_and_read_back(peer: Peer) -> None:
