@@ -17,9 +17,9 @@ func parseLimit(query url.Values) (int64, error) {
 	}
 	var limit int64
 	if query.Has("limit") {
-		number, err := strconv.ParseInt(query.Get("limit"), 10, 64)
+		number, err := strconv.ParseUint(query.Get("limit"), 10, 16)
 		v.check(err == nil && 1 <= number && number <= maxLimit, "/limit", "is not a number from 1 to 1000")
-		limit = number
+		limit = int64(number)
 	}
 	if len(v.errors) > 0 {
 		title := "A query parameter is wrong"

@@ -90,9 +90,9 @@ func parseOrder(text []byte) (orderRequest, error) {
 	v.check(idPattern.MatchString(body.UserID), "/userId", "is not an id")
 	v.check(body.UserID != "all" && body.UserID != "create", "/userId", "is a reserved word")
 	v.check(currencyPattern.MatchString(body.Currency), "/currency", "is not three capital letters")
-	v.check(jsonSize(body.ShippingAddress) <= maxAddressBytes, "/shippingAddress", "is too long")
+	v.check(fitsInto(maxAddressBytes, body.ShippingAddress), "/shippingAddress", "is too long")
 	v.check(body.Note == nil || utf8.RuneCountInString(*body.Note) <= maxNote, "/note", "is too long")
-	v.check(jsonSize(body.Metadata) <= maxMetadataBytes, "/metadata", "is too long")
+	v.check(fitsInto(maxMetadataBytes, body.Metadata), "/metadata", "is too long")
 	wanted := orderRequest{
 		userID:          body.UserID,
 		items:           v.items(body),

@@ -51,12 +51,9 @@ func (v *validation) invalidOrder() error {
 	}
 }
 
-func jsonSize(value any) int {
+func fitsInto(bytes int, value any) bool {
 	text, err := json.Marshal(value)
-	if err != nil {
-		return 0
-	}
-	return len(text)
+	return err == nil && len(text) <= bytes
 }
 
 // unreadable is the problem of a body that could not be read to its end.
