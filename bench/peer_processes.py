@@ -35,10 +35,9 @@ COMMANDS = {
 START_SECONDS = 180.0
 
 
-
 @dataclass(frozen=True)
 class Toolchain:
-    """What a peer is made with that `make` does not install: its programs, and what is made of which of the peer's files."""
+    """What a peer needs that `make` does not install, and what is `made` with it of which `sources` in its folder."""
 
     name: str
     programs: Sequence[str]

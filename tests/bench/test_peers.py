@@ -214,6 +214,31 @@ def test_an_order_is_announced_once_to_an_independent_consumer(peer: Peer) -> No
     assert dict(message.headers() or [])["ce_id"] == f"{order['orderId']}:1".encode()
 
 
+def test_an_order_waits_for_kafka_to_have_it(peer: Peer, kafka: KafkaBroker) -> None:
+    body = {"userId": "someone", "productId": (product_id := peer.bring(1)), "quantity": 1}
+    with ThreadPoolExecutor(1) as pool:
+        kafka.pause()
+        try:
+            created = pool.submit(peer.create, body)
+            until(lambda: peer.orders.count_documents({"items.productId": product_id}))
+            with pytest.raises(TimeoutError):
+                created.result(1)
+        finally:
+            kafka.resume()
+        assert peer.told("order_created", created.result(PATIENCE)["orderId"])
+
+
+def test_units_of_an_order_that_is_not_stored_go_back(peer: Peer) -> None:
+    product_id, database = peer.bring(5), peer.orders.database
+    database.command("collMod", "orders", validator={"note": {"$ne": "not to be stored"}})
+    body = {"userId": "someone", "productId": product_id, "quantity": 1, "note": "not to be stored"}
+    status, problem = peer.call("POST", "/order/create", body)
+    if status == 202:
+        pytest.skip("a task that fails is Celery's business")
+    assert (status, problem["type"]) == (500, "internal")
+    assert peer.stock(product_id) == 5
+
+
 def test_listing_a_customers_orders_tells_of_them(peer: Peer) -> None:
     user_id = peer.log_in(email="someone@example.org")
     product_id = peer.bring(2)
