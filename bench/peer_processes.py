@@ -24,6 +24,10 @@ COMMANDS = {
         "celery -A tasks beat",
         "python -m bridge",
     ],
+    "fastapi": [
+        "../../../.local/peers/fastapi/bin/uvicorn order_service.main:app"
+        ' --port "$PORT" --workers "${WORKERS:-1}" --no-access-log',
+    ],
     "go": ["../../../.local/peers/go/order-service"],
     "node": ["NODE_ENV=production node src/server.js"],
     "textbook": [
@@ -49,6 +53,16 @@ class Toolchain:
 
 
 TOOLCHAINS = {
+    "fastapi": Toolchain(
+        "Python",
+        programs=("python3",),
+        version="python3 --version",
+        oldest=(3, 11),
+        install="python3 -m venv --clear ../../../.local/peers/fastapi"
+        " && ../../../.local/peers/fastapi/bin/pip install --quiet --require-hashes -r requirements.txt",
+        made="../../../.local/peers/fastapi/bin/uvicorn",
+        sources="requirements.txt",
+    ),
     "go": Toolchain(
         "Go",
         programs=("go",),
@@ -95,7 +109,7 @@ def install(name: str) -> None:
     newest = max(source.stat().st_mtime for source in folder.glob(toolchain.sources))
     if not made.exists() or made.stat().st_mtime < newest:
         print(f"The {name} peer: {toolchain.install}", file=sys.stderr)
-        subprocess.run(toolchain.install.split(), cwd=folder, stdout=sys.stderr, check=True)
+        subprocess.run(["/bin/sh", "-c", toolchain.install], cwd=folder, stdout=sys.stderr, check=True)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ OUTPUT = Path(__file__).parents[1] / ".local" / "bench"
 class Scale:
     """How much is measured: seconds of load, seconds of warming up, connections, and how many are many orders.
 
-    Only where it is `thorough` is there more than the figures need: rates for the plot, and Node in two processes.
+    Only where it is `thorough` is there more than the figures need: rates for the plot, and peers in two processes.
     """
 
     seconds: float = 10.0

@@ -1,0 +1,1 @@
+"""The order service on FastAPI, asyncio from end to end."""
