@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from order_service.events import TOPICS_IN
 from order_service.shop import Shop
 
+STOP_SECONDS = 10.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -56,6 +58,12 @@ async def consuming(shop: Shop, bootstrap: str) -> AsyncIterator[None]:
     consumer = AIOKafkaConsumer(
         *TOPICS_IN, bootstrap_servers=bootstrap, group_id="order-service-fastapi", auto_offset_reset="earliest"
     )
-    async with asyncio.TaskGroup() as tasks, consumer:
+    await consumer.start()
+    async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_consume(consumer, shop))
-        yield
+        try:
+            yield
+        finally:
+            # While Kafka is away aiokafka tries its last commit again and again, for ever.
+            async with asyncio.timeout(STOP_SECONDS):
+                await consumer.stop()
