@@ -46,6 +46,7 @@ def _where(records: Mapping[str, Record]) -> list[str]:
         place = (on, record.commit, json.dumps(record.scale), runs)
         by_place.setdefault(place, []).append(f"{name} ({record.at[:10]})")
     return [
-        f"- {', '.join(names)}: {runs} runs of each, {json.loads(scale)['seconds']:g} s of load, at `{commit}`; {on}."
+        f"- {', '.join(names)}: {runs} {'run' if runs == 1 else 'runs'} of each, "
+        f"{json.loads(scale)['seconds']:g} s of load, at `{commit}`; {on}."
         for (on, commit, scale, runs), names in by_place.items()
     ]

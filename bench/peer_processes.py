@@ -59,8 +59,10 @@ TOOLCHAINS = {
         version="python3 --version",
         oldest=(3, 11),
         install="python3 -m venv --clear ../../../.local/peers/fastapi"
-        " && ../../../.local/peers/fastapi/bin/pip install --quiet --require-hashes -r requirements.txt",
-        made="../../../.local/peers/fastapi/bin/uvicorn",
+        " && ../../../.local/peers/fastapi/bin/pip install --quiet --require-hashes -r requirements.txt"
+        # What pip leaves when it is cut off is no installation.
+        " && touch ../../../.local/peers/fastapi/installed",
+        made="../../../.local/peers/fastapi/installed",
         sources="requirements.txt",
     ),
     "go": Toolchain(

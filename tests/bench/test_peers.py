@@ -50,7 +50,7 @@ class Peer:
         return self.call("GET", path)[1]
 
     def create(self, body: object) -> dict[str, Any]:
-        """Return the order, or the problem: Node and Go answer it at once, the textbook's task has it in the end."""
+        """Return the order, or the problem: most answer it at once, the textbook's task has it in the end."""
         status, answer = self.call("POST", "/order/create", body)
         if status != 202:
             assert status == (201 if "orderId" in answer else answer["status"])

@@ -10,6 +10,7 @@ from bench.checks import WrongBooksError
 from bench.contestants import OURS
 from bench.order_requests import PRODUCTS
 from bench.session import QUICK, Session
+from bench.topic_log import TopicLog
 from bench.trial import Trial, trial
 
 
@@ -51,7 +52,7 @@ def begin(run: Trial) -> None:
     run.refused.clear()
     for log in run.topics.values():
         log.close()
-    run.topics = {name: type(log)(run.servers.kafka.bootstrap, name) for name, log in run.topics.items()}
+    run.topics = {topic: TopicLog(run.servers.kafka.bootstrap, topic) for topic in run.topics}
 
 
 def store(run: Trial, order_id: str) -> None:
@@ -69,8 +70,11 @@ def take(run: Trial) -> None:
 
 
 LIES: dict[str, tuple[Callable[[Trial], object], str]] = {
-    "not stored": (lambda run: run.mongo["orders"]["orders"].delete_one({"_id": run.accepted[1]}), "not stored, {b}"),
-    "stored twice": (lambda run: store(run, new_id("d")), "stored and never accepted, "),
+    "not stored": (
+        lambda run: run.mongo["orders"]["orders"].delete_one({"_id": run.accepted[1]}),
+        "accepted and not stored, {b}",
+    ),
+    "stored twice": (lambda run: store(run, f"{run.accepted[2]}d"), "stored and never accepted, {c}d"),
     "announced twice": (lambda run: announce(run, "order_created", run.accepted[0]), "announced more than once, {a}"),
     "a wrong topic": (lambda run: announce(run, "order_deleted", run.accepted[0]), "1 messages on order_deleted"),
     "sold twice": (take, "does not add up: 4 of product-0 left it, 3 sold"),
@@ -92,8 +96,8 @@ def test_what_is_wrong_on_a_server_is_found(run: Trial, lie: str) -> None:
     do(run)
     with pytest.raises(WrongBooksError) as raised:
         run.check()
-    a, b, _ = run.accepted
-    assert words.format(a=a, b=b) in str(raised.value)
+    a, b, c = run.accepted
+    assert words.format(a=a, b=b, c=c) in str(raised.value)
 
 
 def test_a_run_on_the_data_of_an_earlier_one_counts_only_its_own(run: Trial) -> None:
