@@ -1,6 +1,7 @@
 """Every setting of Celery, each with the reason where it is not the obvious one. Its servers come from settings.py."""
 
 import ssl
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from kombu import Queue
@@ -82,7 +83,9 @@ beat_scheduler = "tasks.heartbeat:LivingScheduler"
 
 def _every(task: str, seconds: float) -> dict[str, object]:
     # One that has waited until the next one is due is not worth running.
-    return {"task": task, "schedule": seconds, "options": {"queue": "publish", "expires": max(1.0, seconds)}}
+    options = {"queue": "publish", "expires": max(1.0, seconds)}
+    # Due at beat's start too: a new MongoDB must not be without indexes, nor Kafka without topics, until then.
+    return {"task": task, "schedule": seconds, "options": options, "last_run_at": datetime.fromtimestamp(0, UTC)}
 
 
 beat_schedule = {

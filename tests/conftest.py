@@ -1,5 +1,6 @@
 """Fixtures: three real servers for the whole run, one whole service on them, and what talks to it."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from tests.topics import Topics
 # A machine that runs servers beside the tests is too noisy for a time limit per example.
 hypothesis.settings.register_profile("service", deadline=None, max_examples=50, stateful_step_count=30)
 hypothesis.settings.load_profile("service")
+
+# A script's background jobs ignore it, and so would the programs that are started here to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,14 @@ class Reader:
             self._poll(0.1)
         return found
 
+    def wait_for_ids(self, wanted: set[str], key: str, within: float = 20.0) -> set[str]:
+        """Return the events' ids of all messages with this key once all that are `wanted` are among them."""
+        deadline = time.monotonic() + within
+        while not (found := {headers(message)["ce_id"] for message in self._with(key)}) >= wanted:
+            assert time.monotonic() < deadline, f"{sorted(wanted - found)} missing after {within:g} s"
+            self._poll(0.1)
+        return found
+
     def drain(self, quiet: float = 1.0) -> list[Message]:
         """Return all messages after none has come for `quiet` seconds."""
         last = time.monotonic()

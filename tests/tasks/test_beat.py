@@ -1,4 +1,7 @@
-"""Beat goes on after whatever happens to Redis: without it no event that was left in an outbox is ever sent."""
+"""Beat looks after all stores from its start, and goes on after whatever happens to Redis.
+
+Without it no event that was left in an outbox is ever sent, and a new MongoDB has no indexes.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -10,6 +13,17 @@ from tests.processes import Servers, eventually, service
 
 def _failed_again(beat: Child, seen: int) -> bool:
     return beat.log.read_text().count("Couldn't apply") > seen
+
+
+def test_a_new_mongodb_has_its_indexes_as_soon_as_beat_starts(servers: Servers, tmp_path: Path) -> None:
+    own = Servers(servers.redis_server, servers.mongod, servers.kafka, database="new", redis_db=6)
+    with service(own, tmp_path / "logs") as running:
+        running.worker("publish")
+        running.beat()
+        # Half of the interval: what is due for the first time only after one would come too late.
+        eventually(
+            lambda: {"user_newest_first", "unsent_oldest_first"} <= own.orders().index_information().keys(), within=15
+        )
 
 
 def test_beat_outlasts_a_redis_that_dies_again_and_again(mongod: Mongod, kafka: KafkaBroker, tmp_path: Path) -> None:
