@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import redis
 
@@ -23,6 +23,14 @@ class Login:
     at: int
     source: str
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """What is known of a customer; one who has not said anything wants to hear of orders."""
+
+    email: str | None
+    wants_notifications: bool
 
 
 class Customers:
@@ -47,20 +55,18 @@ class Customers:
                     self._learn(keys=keys, args=args, client=pipeline)
             pipeline.execute()
 
-    def emails(self, user_ids: Iterable[str]) -> dict[str, str]:
-        """Return the customers' e-mails, by user, as far as they are known."""
-        return self._known(EMAIL_KEY, user_ids)
-
-    def unwilling(self, user_ids: Iterable[str]) -> set[str]:
-        """Return those who don't want to hear of their orders; who has not said anything does."""
-        told = self._known(PREFERENCES_KEY, user_ids)
-        return {user_id for user_id, preferences in told.items() if not notifications_wanted(preferences)}
-
-    def _known(self, key: str, user_ids: Iterable[str]) -> dict[str, str]:
+    def find(self, user_ids: Iterable[str]) -> dict[str, Customer]:
+        """Return what is known of each of these, by user, in one round trip."""
         if not (users := list(dict.fromkeys(user_ids))):
             return {}
-        values = cast("list[str | None]", self._client.hmget(key, users))
-        return {user: value for user, value in zip(users, values, strict=True) if value is not None}
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.hmget(EMAIL_KEY, users)
+            pipeline.hmget(PREFERENCES_KEY, users)
+            emails, preferences = pipeline.execute()
+        return {
+            user: Customer(email, notifications_wanted(told))
+            for user, email, told in zip(users, emails, preferences, strict=True)
+        }
 
 
 def notifications_wanted(preferences: str | None) -> bool:

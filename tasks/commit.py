@@ -15,7 +15,7 @@ from celery.states import READY_STATES
 
 from models import rejections
 from models.connections import orders, redis_client
-from models.customers import Customers
+from models.customers import Customer, Customers
 from models.order import OutboxEvent
 from models.rounds import rounds
 from models.stock import Stock
@@ -73,7 +73,7 @@ def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
 def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
     """Commit writes to different orders; where one of them makes it fail, find out which by halves."""
     try:
-        done = persist(partial(store, writes, stores))
+        done, customers = persist(partial(store, writes, stores))
     except Exception as error:
         if len(writes) == 1:
             _log.exception("write %s of order %s is parked", writes[0].task_id, writes[0].order_id)
@@ -82,20 +82,20 @@ def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
         stores.counts["batches_halved"] += 1
         middle = len(writes) // 2
         return _commit_group(writes[:middle], stores) + _commit_group(writes[middle:], stores)
-    _announce(writes, done, stores)
+    _announce(writes, done, customers, stores)
     ended = [(write, done[write.task_id].outcome) for write in writes]
     persist(partial(stores.records.succeed, ended, dict(stores.counts)))
     stores.counts.clear()
     return [outcome for _, outcome in ended]
 
 
-def _announce(writes: Sequence[Write], done: dict[str, Done], stores: Stores) -> None:
+def _announce(writes: Sequence[Write], done: dict[str, Done], customers: dict[str, Customer], stores: Stores) -> None:
     """Send the events, each right after its commit; where something older of its order waits, the sweep sends both."""
     events: list[tuple[str, OutboxEvent]] = [
         (write.order_id, unsent[0]) for write in writes if len(unsent := done[write.task_id].unsent) == 1
     ]
     try:
-        outbox.send_now(stores.outbox, events)
+        outbox.send_now(stores.outbox, events, customers)
     except Exception as error:
         # The orders are stored, and their outboxes hold the events: whatever this was, no write has failed.
         _log.warning("%d events are left to the sweep: %s", len(events), type(error).__name__)

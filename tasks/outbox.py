@@ -5,7 +5,7 @@ finds, leases, and sends whole and in order per order.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError
 from pymongo import ASCENDING, WriteConcern
 from pymongo.collection import Collection
 
-from models.customers import Customers
+from models.customers import Customer, Customers
 from models.ids import new_id
 from models.order import OrderDocument, OutboxEvent, ParkedEvent
 from models.representations import timestamp
@@ -74,10 +74,10 @@ class Swept:
     left: int = 0
 
 
-def send_now(box: Outbox, events: Sequence[Unsent]) -> None:
+def send_now(box: Outbox, events: Sequence[Unsent], customers: Mapping[str, Customer]) -> None:
     """Send the events that commits have just stored, at most one an order, unless Kafka was away a moment ago."""
     if events and not box.publisher.resting:
-        _send(box, events, SEND_NOW_TIMEOUT)
+        _send(box, events, customers, SEND_NOW_TIMEOUT)
 
 
 def sweep(box: Outbox, now: datetime) -> Swept:
@@ -108,7 +108,9 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
     waiting = {order["_id"]: list(order["outbox"]) for order in orders}
     stuck: set[str] = set()
     while heads := [(order_id, events[0]) for order_id, events in waiting.items() if events]:
-        outcomes = _send(box, heads, SWEEP_TIMEOUT)
+        users = [event["order"].get("userId") for _, event in heads]
+        customers = box.customers.find(user for user in users if isinstance(user, str))
+        outcomes = _send(box, heads, customers, SWEEP_TIMEOUT)
         for (order_id, event), outcome in zip(heads, outcomes, strict=True):
             if isinstance(outcome, Delivery):
                 swept.sent += 1
@@ -124,14 +126,15 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
     box.orders.update_many({"_id": {"$in": list(stuck)}}, {"$set": {"outboxLease.until": now + AGAIN}})
 
 
-def _send(box: Outbox, unsent: Sequence[Unsent], timeout: float) -> list[Delivery | str | None]:
+def _send(
+    box: Outbox, unsent: Sequence[Unsent], customers: Mapping[str, Customer], timeout: float
+) -> list[Delivery | str | None]:
     """Send events of different orders; return for each its report, why it never can be sent, or None."""
-    emails = box.customers.emails(user for _, event in unsent if isinstance(user := event["order"].get("userId"), str))
     outcomes: list[Delivery | str | None] = [None] * len(unsent)
     messages, places = [], []
     for place, (order_id, event) in enumerate(unsent):
         try:
-            messages.append(order_event(event, order_id, emails.get(event["order"]["userId"])))
+            messages.append(order_event(event, order_id, customers[event["order"]["userId"]].email))
             places.append(place)
         except (TypeError, ValueError, KeyError) as error:
             outcomes[place] = f"it can't be written as JSON: {type(error).__name__}"

@@ -1,6 +1,6 @@
 """How the writes of one group are stored: a few commands for all of them, and safe to run again after any of these.
 
-1. The orders are read; a transition that carries a task's id means that its work is done.
+1. The orders are read, but for new ones; a transition that carries a task's id means that its work is done.
 2. The stock of all is decided in one script, once for each `(orderId, version)`: a rerun gets the same answers.
 3. All are stored in one bulk write, each order in one atomic step, under the version it was read with.
 """
@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 from celery.states import READY_STATES, SUCCESS
@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from models import fence, rejections, transitions
-from models.customers import Customers
+from models.customers import Customer, Customers
 from models.order import OrderDocument, OutboxEvent
 from models.rejections import Problem
 from models.stock import Decision, Movement, Stock
@@ -25,7 +25,12 @@ from models.transitions import Transition, entry_of
 from models.writes import Outcome, Write
 from tasks.outbox import Outbox
 from tasks.patience import DUPLICATE_KEY, TryLaterError
-from tasks.records import Record, Records
+from tasks.records import LIFETIME, Record, Records
+
+NEW = timedelta(seconds=LIFETIME / 2)
+"""Since its acceptance, while which a create is tried without a look for its order. Had it been stored before, what was
+decided about its stock would still be known, so nothing would move twice, and MongoDB would not take the order again.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +71,10 @@ class _Ready:
         return self.made.order["version"]
 
 
-def store(writes: Sequence[Write], stores: Stores) -> dict[str, Done]:
-    """Carry out writes to different orders, up to their place in MongoDB; return how each ended, by task.
+def store(writes: Sequence[Write], stores: Stores) -> tuple[dict[str, Done], dict[str, Customer]]:
+    """Carry out writes to different orders, up to their place in MongoDB.
+
+    Return how each ended, by task, and what is known of the orders' customers, by user.
 
     Raises
     ------
@@ -77,22 +84,33 @@ def store(writes: Sequence[Write], stores: Stores) -> dict[str, Done]:
 
     """
     done: dict[str, Done] = {}
+    customers: dict[str, Customer] = {}
+    oldest_new = stores.clock() - NEW
+    unread = {write.task_id for write in writes if write.kind == "create" and write.accepted_at > oldest_new}
     left = list(writes)
     while left:
-        left = _attempt(left, stores, done)
-    return done
+        before = _read([write for write in left if write.task_id not in unread], stores)
+        left = _attempt(left, before, stores, done, customers)
+        unread.clear()
+    return done, customers
 
 
-def _attempt(writes: Sequence[Write], stores: Stores, done: dict[str, Done]) -> list[Write]:
+def _attempt(
+    writes: Sequence[Write],
+    before: Mapping[str, OrderDocument],
+    stores: Stores,
+    done: dict[str, Done],
+    customers: dict[str, Customer],
+) -> list[Write]:
     """Do what can be done now; return the writes whose orders were changed meanwhile."""
-    before = _read(writes, stores)
     # Only after the orders were read: had a later write changed one by then, ours would be seen to have ended.
     ended = stores.records.find_all([write.task_id for write in writes if write.kind != "create"])
     creators = {write.body["userId"] for write in writes if write.kind == "create"}
-    unwilling = stores.customers.unwilling(creators)
+    owners = {order["userId"] for order in before.values() if not fence.is_placeholder(order)}
+    customers |= stores.customers.find(creators | owners)
     ready = []
     for write in writes:
-        found = _decide(write, before.get(write.order_id), ended.get(write.task_id), unwilling, stores)
+        found = _decide(write, before.get(write.order_id), ended.get(write.task_id), customers, stores)
         if isinstance(found, Done):
             done[write.task_id] = found
         else:
@@ -102,19 +120,25 @@ def _attempt(writes: Sequence[Write], stores: Stores, done: dict[str, Done]) -> 
 
 
 def _read(writes: Sequence[Write], stores: Stores) -> dict[str, OrderDocument]:
+    if not writes:
+        return {}
     found = stores.orders.find({"_id": {"$in": [write.order_id for write in writes]}})
     return {order["_id"]: order for order in found}
 
 
 def _decide(
-    write: Write, before: OrderDocument | None, record: Record | None, unwilling: set[str], stores: Stores
+    write: Write,
+    before: OrderDocument | None,
+    record: Record | None,
+    customers: Mapping[str, Customer],
+    stores: Stores,
 ) -> Done | _Ready:
     """Return what the write makes of its order, or how it ended already."""
     if (known := _ended_before(write, before, record, stores)) is not None:
         return known
     now = stores.clock()
     if write.kind == "create":
-        return _create(write, before, now, write.body["userId"] in unwilling, stores)
+        return _create(write, before, now, customers[write.body["userId"]], stores)
     if before is None or "deletedAt" in before:
         return _rejected(write, rejections.not_found(write.order_id))
     if write.if_match is not None and write.if_match != before["version"]:
@@ -126,8 +150,7 @@ def _decide(
 
 def _ended_before(write: Write, before: OrderDocument | None, record: Record | None, stores: Stores) -> Done | None:
     """Return how the write ended, where it was carried out before or may not be any more."""
-    if before is not None and (found := _done_before(before, write)) is not None:
-        stores.counts["writes_found_done"] += 1
+    if before is not None and (found := _done_before(before, write, stores)) is not None:
         return found
     if fence.is_discarded(before, write.task_id):
         stores.counts["discarded_refused"] += 1
@@ -138,8 +161,8 @@ def _ended_before(write: Write, before: OrderDocument | None, record: Record | N
     return None
 
 
-def _create(write: Write, before: OrderDocument | None, now: datetime, unwilling: bool, stores: Stores) -> _Ready:
-    if not unwilling:
+def _create(write: Write, before: OrderDocument | None, now: datetime, customer: Customer, stores: Stores) -> _Ready:
+    if customer.wants_notifications:
         return _Ready(write, before, transitions.create(write, now))
     if stores.notifications_off == "accept":
         return _Ready(write, before, transitions.create(write, now, notify=False))
@@ -196,7 +219,7 @@ def _store(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> li
         doubtful = [ready[each["index"]] for each in result["writeErrors"]]
     if result["nMatched"] < updates:
         doubtful += [each for each in ready if each.before is not None]
-    looked_at = _read([each.write for each in doubtful], stores) if doubtful else {}
+    looked_at = _read([each.write for each in doubtful], stores)
     unsure = {each.write.task_id for each in doubtful}
     again = []
     for each in ready:
@@ -204,7 +227,7 @@ def _store(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) -> li
         if write.task_id not in unsure:
             entry = after["timeline"][-1]
             done[write.task_id] = Done(Outcome(write.order_id, entry["change"], version=each.version), after["outbox"])
-        elif (found := _done_before(looked_at.get(write.order_id), write)) is not None:
+        elif (found := _done_before(looked_at.get(write.order_id), write, stores)) is not None:
             done[write.task_id] = found
         else:
             _give_way(each, looked_at.get(write.order_id), stores)
@@ -223,12 +246,13 @@ def _give_way(each: _Ready, stored: OrderDocument | None, stores: Stores) -> Non
     stores.stock.undo(each.write.order_id, each.version, each.write.task_id)
 
 
-def _done_before(stored: OrderDocument | None, write: Write) -> Done | None:
+def _done_before(stored: OrderDocument | None, write: Write, stores: Stores) -> Done | None:
     """Return the outcome recorded in the order, where this task has changed it before."""
     entry = entry_of(stored, write.task_id) if stored else None
     if stored is None or entry is None:
         return None
     _log.info("order %s: version %d was stored before", write.order_id, entry["version"])
+    stores.counts["writes_found_done"] += 1
     return Done(Outcome(write.order_id, entry["change"], version=entry["version"]), stored["outbox"])
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,6 +166,8 @@ def test_a_task_that_comes_back_long_after_its_record_moves_nothing(
     update = a_write("update", create["order_id"], items=[{"productId": product, "quantity": 1, "unitPrice": None}])
     runner.run(update)
     redis.delete(*redis.scan_iter(f"order:{create['order_id']}:*"), *redis.scan_iter("celery-task-meta-*"))
+    for write in (create, update):
+        write["accepted_at"] = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
     runner.run(create)
     runner.run(update)
