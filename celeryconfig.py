@@ -56,7 +56,8 @@ worker_enable_prefetch_count_reduction = False
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 # JSON alone: a worker that unpickles what a queue holds runs whatever somebody wrote there.
-task_serializer = result_serializer = event_serializer = "json"
+task_serializer = result_serializer = "json"
+event_serializer = "orjson"
 accept_content = result_accept_content = ["json"]
 
 # Queues are named by `queue=` alone, over the default exchange: a named one drops messages silently when its binding

@@ -1,7 +1,6 @@
 """A write's way from a checked request to its 202, or to the problem that says why not."""
 
 import logging
-from dataclasses import replace
 from typing import Literal
 
 import orjson
@@ -41,7 +40,7 @@ def accept_change(write: Write, request: Request) -> Response:
     wanted = wanted_versions(request)
     try:
         stored_version = _version_of(write.order_id)
-        write = replace(write, if_match=_matching(wanted, stored_version))
+        write = write._replace(if_match=_matching(wanted, stored_version))
     except (APIProblem, PyMongoError, stores.NotAskedError) as refusal:
         if key is None:
             raise

@@ -49,7 +49,7 @@ def create(write: Write, now: datetime, *, notify: bool | None = None) -> Transi
         "userId": body["userId"],
         "items": items,
         "currency": body["currency"],
-        "total": _total(items),
+        "total": _total(body["items"]),
         "status": "confirmed",
         "shippingAddress": body.get("shippingAddress"),
         "note": body.get("note"),
@@ -76,7 +76,7 @@ def update(before: OrderDocument, write: Write, now: datetime) -> Transition | P
     after = cast(OrderDocument, {**before, **{key: body[key] for key in body if key != "items"}})
     if "items" in body:
         after["items"] = _items(body["items"])
-        after["total"] = _total(after["items"])
+        after["total"] = _total(body["items"])
     changed = [key for key in (*body, "total") if cast("dict[str, Any]", after)[key] != before.get(key)]
     return _record(after, _movement(before, after), write, now, "updated", changed=changed)
 
@@ -136,10 +136,9 @@ def _items(items: list[dict[str, Any]]) -> list[ItemDocument]:
     ]
 
 
-def _total(items: list[ItemDocument]) -> Decimal128 | None:
-    total = money.total(
-        [(item["quantity"], item["unitPrice"].to_decimal() if item["unitPrice"] else None) for item in items]
-    )
+def _total(items: list[dict[str, Any]]) -> Decimal128 | None:
+    prices = [(item["quantity"], item.get("unitPrice")) for item in items]
+    total = money.total([(quantity, None if price is None else Decimal(price)) for quantity, price in prices])
     return None if total is None else Decimal128(total)
 
 

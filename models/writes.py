@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from models.order import Change
 from models.rejections import Problem
@@ -10,8 +10,7 @@ from models.rejections import Problem
 Kind = Literal["create", "update", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):  # the fastest to hand from process to process
     """One accepted write. `body` is what the API validated: the whole order for a create, the changes for an update.
 
     `if_match` is the version that the caller had seen, where that was said. `delivery_tag` names the message that the

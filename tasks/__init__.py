@@ -31,3 +31,6 @@ app.config_from_object("celeryconfig")
 @after_setup_task_logger.connect
 def _log_as_set(logger: logging.Logger, **_: Any) -> None:
     logger.setLevel(settings().log_level)
+    if settings().log_level != "DEBUG":
+        # A line for each task that comes in costs a worker more than its stock; tasks/batches.py has one for a batch.
+        logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

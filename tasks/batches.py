@@ -6,7 +6,7 @@ work as for any task of Celery's.
 """
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -149,6 +149,10 @@ def _accepted(batch: Sequence[GroupedRequest], pid: Any, time_accepted: float) -
 def _ended(batch: Sequence[GroupedRequest], result: tuple[list[str], float]) -> None:
     """Note that the tasks ended; their messages were acknowledged with their work."""
     ends, runtime = result
+    became = ", ".join(f"{count} {end}" for end, count in Counter(ends).items())
+    _log.info(
+        "%d tasks of %s in %.3f s: %s", len(batch), batch[0].message.delivery_info["routing_key"], runtime, became
+    )
     for request, end in zip(batch, ends, strict=True):
         parked = end == "parked"
         state.task_ready(request, successful=not parked)

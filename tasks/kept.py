@@ -6,9 +6,8 @@ What Kafka or a caller told must not be lost by an error of ours, for nobody wou
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.connections import redis_client
 from tasks.commit import SERVER_TIMEOUT
@@ -20,8 +19,7 @@ from tasks.set_aside import set_aside
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What a task was told, and the message it came in."""
 
     task_id: str

@@ -7,11 +7,13 @@ promise).
 import kombu.transport
 
 from settings import settings
+from tasks.transport.message import register_serializer
 
 _CLASSES = {"ours": "tasks.transport.channel:Transport", "stock": "tasks.transport.mended:MendedTransport"}
 
 
 def register() -> None:
     """Have kombu use the chosen one. A scheme of our own in the URL would break Flower's broker page."""
+    register_serializer()
     for scheme in ("redis", "rediss"):
         kombu.transport.TRANSPORT_ALIASES[scheme] = _CLASSES[settings().broker_transport]
