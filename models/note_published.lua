@@ -13,7 +13,7 @@
 -- made anew. It is filed under a second number, and that one holds once a minute has passed without a higher offset.
 local ANEW_AFTER = 60000
 local now, timed, fold_after = clock(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3])
-local partitions, products, touched = {}, {}, {}
+local partitions, products, touched, quiet = {}, {}, {}, {}
 
 -- Returns the number under which an offset is filed.
 local function file(place, offset, at)
@@ -113,8 +113,12 @@ for _, id in ipairs(touched) do
     -- Twice as many as came: what is old gets less, however much there is.
     fold(id, 2 * #events)
     local level_came = tonumber(redis.call('HGET', key(id, 'level'), 'dropped') or 0)
-    redis.call('ZADD', 'stock:quiet', 'GT', int(math.max(last, level_came)), id)
+    table.insert(quiet, int(math.max(last, level_came)))
+    table.insert(quiet, id)
   end
+end
+if #quiet > 0 then
+  redis.call('ZADD', 'stock:quiet', 'GT', unpack(quiet))
 end
 for place, facts in pairs(partitions) do
   keep_partition(place, facts)

@@ -13,6 +13,7 @@
 local queue, in_hand, counts = KEYS[1], KEYS[2], KEYS[3]
 local mark, slot = tonumber(ARGV[1]), ARGV[2]
 local waiting = redis.call('LLEN', queue) + redis.call('HLEN', in_hand)
+local messages = {}
 
 local function count(name)
   -- Where memory is full a count can't be kept; what it counts must be done all the same.
@@ -79,15 +80,24 @@ local function accept(keys, args)
     redis.call('RPUSH', behind, message)
     count('writes_queued_behind')
   else
-    redis.call('LPUSH', queue, message)
+    messages[#messages + 1] = message
     waiting = waiting + 1
   end
   return 'accepted', task, order
 end
 
 local answers = {}
-for i = 0, (#KEYS - 3) / 5 - 1 do
-  local verdict, task, order = accept({unpack(KEYS, 4 + 5 * i, 8 + 5 * i)}, {unpack(ARGV, 3 + 7 * i, 9 + 7 * i)})
-  answers[3 * i + 1], answers[3 * i + 2], answers[3 * i + 3] = verdict, task, order
+local fine, problem = pcall(function()
+  for i = 0, (#KEYS - 3) / 5 - 1 do
+    local verdict, task, order = accept({unpack(KEYS, 4 + 5 * i, 8 + 5 * i)}, {unpack(ARGV, 3 + 7 * i, 9 + 7 * i)})
+    answers[3 * i + 1], answers[3 * i + 2], answers[3 * i + 3] = verdict, task, order
+  end
+end)
+-- Whatever ended the loop: what has a record has its message. (Memory can't be full any more once a SET was let in.)
+if #messages > 0 then
+  redis.call('LPUSH', queue, unpack(messages))
+end
+if not fine then
+  error(problem)
 end
 return answers

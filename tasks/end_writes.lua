@@ -9,7 +9,7 @@
 -- ARGV[3..]  four for each write: task id; record; delivery tag, or ''; `<orderId> <taskId>` where it may have moved
 --            stock and will never store it, or ''
 -- returns  how many had ended before: the first end stands
-local repeated = 0
+local repeated, tags = 0, {}
 for i = 0, (#KEYS - 5) / 4 - 1 do
   local record, last, waiting, decision = unpack(KEYS, 6 + 4 * i, 9 + 4 * i)
   local task, text, tag, unstored = unpack(ARGV, 3 + 4 * i, 6 + 4 * i)
@@ -41,9 +41,12 @@ for i = 0, (#KEYS - 5) / 4 - 1 do
     end
   end
   if tag ~= '' then
-    redis.call('HDEL', KEYS[2], tag)
-    redis.call('ZREM', KEYS[3], tag)
+    tags[#tags + 1] = tag
   end
+end
+if #tags > 0 then
+  redis.call('HDEL', KEYS[2], unpack(tags))
+  redis.call('ZREM', KEYS[3], unpack(tags))
 end
 for name, count in pairs(cjson.decode(ARGV[2])) do
   redis.call('HINCRBY', KEYS[4], name, count)

@@ -4,46 +4,70 @@
 -- KEYS[1]  the queue; KEYS[2]  unacked; KEYS[3]  unacked_index; KEYS[4]  the queue's malformed items; KEYS[5]  counts
 -- ARGV[1]  at most so many; ARGV[2]  no further one after so many bytes; ARGV[3]  '1' where they will be acknowledged
 -- returns  how many the queue still holds, then tag and message of each that was taken, the oldest first
+local AT_ONCE = 25
+local TAG = '"delivery_tag": "'
+
+-- As kombu writes it, where it stands once: reading all of a message takes several times as long. A tag that is another
+-- thing's is found out by whoever takes the message.
 local function tag_of(item)
+  local _, place = string.find(item, TAG, 1, true)
+  if place and not string.find(item, TAG, place, true) then
+    local tag = string.match(item, '^([%w-]+)"', place + 1)
+    if tag then
+      return tag
+    end
+  end
   local readable, message = pcall(cjson.decode, item)
   local properties = readable and type(message) == 'table' and message.properties
   local tag = type(properties) == 'table' and properties.delivery_tag
   return type(tag) == 'string' and tag ~= '' and tag
 end
 
+local most, most_bytes, acknowledged = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 -- Where it goes back to: the queue by its name, however it was routed here.
 local back_to = ', "", ' .. cjson.encode(KEYS[1]) .. ']'
-local acknowledged = ARGV[3] == '1'
-local taken, malformed, noted = {}, {}, {}
+local taken, malformed, noted, hands, index = {}, {}, {}, {}, {}
 local looked_at, bytes = 0, 0
-while looked_at < tonumber(ARGV[1]) and bytes < tonumber(ARGV[2]) do
-  local item = redis.call('LINDEX', KEYS[1], -1 - looked_at)
-  if not item then
-    break
-  end
-  looked_at = looked_at + 1
-  bytes = bytes + #item
-  local tag = tag_of(item)
-  -- Never by cjson.encode: it turns empty lists into objects, and shortens numbers.
-  local value = '[' .. item .. back_to
-  local known = tag and acknowledged and (noted[tag] or redis.call('HGET', KEYS[2], tag))
-  if not tag or (known and known ~= value) then
-    malformed[#malformed + 1] = item
-  else
-    noted[tag] = value
-    taken[#taken + 1] = tag
-    taken[#taken + 1] = item
+
+-- Looks at items, the last of them first.
+local function look_at(items)
+  for i = #items, 1, -1 do
+    if looked_at == most or bytes >= most_bytes then
+      return
+    end
+    local item = items[i]
+    looked_at, bytes = looked_at + 1, bytes + #item
+    local tag = tag_of(item)
+    -- Never by cjson.encode: it turns empty lists into objects, and shortens numbers.
+    local value = '[' .. item .. back_to
+    local known = tag and acknowledged and (noted[tag] or redis.call('HGET', KEYS[2], tag))
+    if not tag or (known and known ~= value) then
+      malformed[#malformed + 1] = item
+    else
+      noted[tag] = value
+      taken[#taken + 1] = tag
+      taken[#taken + 1] = item
+    end
   end
 end
 
-if acknowledged then
+while looked_at < most and bytes < most_bytes do
+  local items = redis.call('LRANGE', KEYS[1], -looked_at - AT_ONCE, -looked_at - 1)
+  look_at(items)
+  if #items < AT_ONCE then
+    break
+  end
+end
+
+if acknowledged and #taken > 0 then
   local now = redis.call('TIME')
   for i = 1, #taken, 2 do
+    hands[i], hands[i + 1] = taken[i], noted[taken[i]]
     -- A microsecond apart, so that what was taken together keeps its order.
-    local score = string.format('%.6f', now[1] + (now[2] + i) / 1000000)
-    redis.call('HSET', KEYS[2], taken[i], noted[taken[i]])
-    redis.call('ZADD', KEYS[3], score, taken[i])
+    index[i], index[i + 1] = string.format('%.6f', now[1] + (now[2] + i) / 1000000), taken[i]
   end
+  redis.call('HSET', KEYS[2], unpack(hands))
+  redis.call('ZADD', KEYS[3], unpack(index))
 end
 for _, item in ipairs(malformed) do
   redis.call('LPUSH', KEYS[4], item)
