@@ -127,7 +127,7 @@ def _merged(lines: list[Line]) -> list[Line]:
     for line in lines:
         first = merged.get(line.productId)
         if first is None:
-            merged[line.productId] = line.model_copy()
+            merged[line.productId] = line
             continue
         if _amount(first) != _amount(line):
             raise ValueError(f"must not give product {line.productId} two prices")

@@ -1,6 +1,8 @@
 """Creates that come together are accepted together: while one command is on its way to Redis, the next one gathers.
 
-No thread waits for Redis, so a Redis that hangs holds up nobody but who needs it.
+No thread waits for Redis, so a Redis that hangs holds up nobody but who needs it. Where workers are behind, the next
+command gathers a little longer: what is accepted sooner would only wait for them longer, and the processor's time that
+it takes is theirs.
 """
 
 import asyncio
@@ -20,8 +22,22 @@ MOST = 100
 LEAST = 0.5
 """Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
 
+UNHURRIED = 150
+"""Writes that wait or are in workers' hands up to which no command waits: about two batches of a busy worker."""
+
+CATCH_UP = 10_000
+"""Writes a second by which what is above that is turned into a pause: more than workers do on any one machine."""
+
+LONGEST_PAUSE = 0.015
+"""Seconds. Where workers are away or can't keep up at all, longer ones would help nobody."""
+
 Asked = tuple[Submission, "asyncio.Future[Answer]", float]
 """A submission, its answer, and when it came (on the monotonic clock)."""
+
+
+def pause(unfinished: int) -> float:
+    """Return the seconds for which the next command gathers, with so many writes accepted and not ended."""
+    return min(LONGEST_PAUSE, max(0, unfinished - UNHURRIED) / CATCH_UP)
 
 
 class Together:
@@ -56,7 +72,7 @@ class Together:
         try:
             while self._waiting:
                 if batch := self._next():
-                    await self._send(batch)
+                    await asyncio.sleep(pause(await self._send(batch)))
         finally:
             self._sending = None
 
@@ -75,18 +91,20 @@ class Together:
                 batch.append(asked)
         return batch
 
-    async def _send(self, batch: list[Asked]) -> None:
+    async def _send(self, batch: list[Asked]) -> int:
+        """Answer these; return how many writes are accepted and not ended, 0 where that is not known."""
         try:
             async with asyncio.timeout(batch[0][2] + BUDGET - time.monotonic()):
-                answers = await accept_together(self._redis(), [submission for submission, _, _ in batch])
+                unfinished, answers = await accept_together(self._redis(), [submission for submission, _, _ in batch])
         except Exception as error:
             for _, answer, _ in batch:
                 if not answer.done():
                     answer.set_exception(error)
-        else:
-            for (_, answer, _), told in zip(batch, answers, strict=True):
-                if not answer.done():
-                    answer.set_result(told)
+            return 0
+        for (_, answer, _), told in zip(batch, answers, strict=True):
+            if not answer.done():
+                answer.set_result(told)
+        return unfinished
 
     def _redis(self) -> "redis.asyncio.Redis":
         if self._client is None:

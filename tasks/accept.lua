@@ -7,7 +7,7 @@
 -- ARGV[1]  how many messages may wait; ARGV[2]  the message's slot for the predecessor
 -- ARGV[3..]  seven for each write: task id; order id; record; message; '1' where the order is known to exist, or is being
 --            created; the verdict to give instead of accepting anything new, or ''; hash of the body, where it has a key
--- returns  three for each write: verdict, task id, order id. 'accepted' (now or before; the ids are the first one's),
+-- returns  how many messages wait or are in hand, then three for each write: verdict, task id, order id. 'accepted' (now or before; the ids are the first one's),
 --          'reused' (the key, for another body), 'absent' (no such order), 'full', or the verdict to give instead; the
 --          ids are empty where it is not accepted
 local queue, in_hand, counts = KEYS[1], KEYS[2], KEYS[3]
@@ -86,11 +86,11 @@ local function accept(keys, args)
   return 'accepted', task, order
 end
 
-local answers = {}
+local answers = {0}
 local fine, problem = pcall(function()
   for i = 0, (#KEYS - 3) / 5 - 1 do
     local verdict, task, order = accept({unpack(KEYS, 4 + 5 * i, 8 + 5 * i)}, {unpack(ARGV, 3 + 7 * i, 9 + 7 * i)})
-    answers[3 * i + 1], answers[3 * i + 2], answers[3 * i + 3] = verdict, task, order
+    answers[3 * i + 2], answers[3 * i + 3], answers[3 * i + 4] = verdict, task, order
   end
 end)
 -- Whatever ended the loop: what has a record has its message. (Memory can't be full any more once a SET was let in.)
@@ -100,4 +100,5 @@ end
 if not fine then
   error(problem)
 end
+answers[1] = waiting
 return answers

@@ -64,11 +64,11 @@ def accept(client: "redis.Redis", submission: Submission) -> Answer:
 
     """
     keys, args = _call([submission])
-    return _answers(Script(client, _ACCEPT)(keys=keys, args=args))[0]
+    return _answers(Script(client, _ACCEPT)(keys=keys, args=args))[1][0]
 
 
-async def accept_together(client: "redis.asyncio.Redis", submissions: Sequence[Submission]) -> list[Answer]:
-    """Accept writes by one command, each as `accept` does."""
+async def accept_together(client: "redis.asyncio.Redis", submissions: Sequence[Submission]) -> tuple[int, list[Answer]]:
+    """Accept writes by one command, each as `accept` does; return also how many wait or are in workers' hands then."""
     keys, args = _call(submissions)
     return _answers(await AsyncScript(client, _ACCEPT)(keys=keys, args=args))
 
@@ -97,9 +97,9 @@ def _message(write: Write, accepted_at: str) -> str:
     return envelope(f"{write.kind}_order", write.task_id, kwargs, QUEUE, **shown)
 
 
-def _answers(told: Any) -> list[Answer]:
-    values = cast("list[str]", told)
-    return [
+def _answers(told: Any) -> tuple[int, list[Answer]]:
+    unfinished, *values = cast("tuple[int, *tuple[str, ...]]", told)
+    return unfinished, [
         Answer(cast("Verdict", verdict), task_id, order_id)
         for verdict, task_id, order_id in zip(values[::3], values[1::3], values[2::3], strict=True)
     ]

@@ -5,6 +5,7 @@ the loop that the ends of tasks come by. This is the warm one with a deadline. W
 what is cut off stays in hand and comes back by its visibility timeout.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -23,6 +24,9 @@ GIVE_UP_SECONDS = 2.0
 
 LOOK_SECONDS = 0.1
 
+GARBAGE = 50_000
+"""Objects after which Python looks for cycles among the new ones: by its own 700 it looked several times a batch."""
+
 state: Any = _state
 """Celery's flags and requests in hand; the stubs know only what the flags are at first."""
 
@@ -34,6 +38,7 @@ class Worker(CeleryWorker):
         self._leaving = False
         self._watched: Any = None
         self.consumer: Any = None
+        gc.set_threshold(GARBAGE)
         super().__init__(*args, **options)
 
     def install_platform_tweaks(self, worker: Any) -> None:
