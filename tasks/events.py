@@ -37,7 +37,7 @@ def user_orders_event(
     about: UserOrders, newest: list[ShownOrder], email: str | None, task_id: str, now: datetime
 ) -> Event:
     """Return a user's newest orders, as many as fit; `email` is the customer's, the `ce_id` is the task's."""
-    fitting: list[ShownOrder] = []
+    fitting: list[orjson.Fragment] = []
     value = {
         "userId": about.user_id,
         "email": email,
@@ -48,10 +48,11 @@ def user_orders_event(
     }
     size = len(orjson.dumps(value))
     for order in newest[:MAX_USER_ORDERS]:
-        size += len(orjson.dumps(order)) + 1
+        text = orjson.dumps(order)
+        size += len(text) + 1
         if size > MAX_USER_ORDERS_BYTES:
             break
-        fitting.append(order)
+        fitting.append(orjson.Fragment(text))
     value["truncated"] = len(fitting) < about.total
     return _message("user_orders", about.user_id, orjson.dumps(value), task_id, now)
 
