@@ -47,7 +47,7 @@ class Safeguard:
 SAFEGUARDS = (
     Safeguard(
         "atomic take",
-        (Change("tasks/transport/take.lua", "if acknowledged then", "if false then"),),
+        (Change("tasks/transport/take.lua", "if acknowledged and #taken > 0 then", "if false then"),),
         f"{WORKERS}test_a_killed_worker_s_orders_are_done_by_another",
     ),
     Safeguard(
