@@ -111,7 +111,18 @@ def install(name: str) -> None:
     newest = max(source.stat().st_mtime for source in folder.glob(toolchain.sources))
     if not made.exists() or made.stat().st_mtime < newest:
         print(f"The {name} peer: {toolchain.install}", file=sys.stderr)
-        subprocess.run(["/bin/sh", "-c", toolchain.install], cwd=folder, stdout=sys.stderr, check=True)
+        subprocess.run(
+            ["/bin/sh", "-c", toolchain.install],
+            cwd=folder,
+            env={**os.environ, "PATH": _path()},
+            stdout=sys.stderr,
+            check=True,
+        )
+
+
+def _path() -> str:
+    """Return a PATH on which Python is the one of `.venv`."""
+    return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
 @contextmanager
@@ -130,8 +141,7 @@ def running(
     """
     install(name)
     commands = COMMANDS[name] if commands is None else commands
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, **servers, "PATH": path, "PORT": str(port)}
+    environment = {**os.environ, **servers, "PATH": _path(), "PORT": str(port)}
     folder = PEERS.parent.parent if name == SERVICE else PEERS / name
     children: list[Child] = []
     with _stopped_together(children):
