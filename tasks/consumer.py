@@ -21,7 +21,7 @@ SERVER_TIMEOUT = 5.0
 """Seconds to wait for Redis; the worker's main loop stands still meanwhile."""
 
 EVENTS_WAIT = 0.1
-"""Seconds for which events gather before they are sent together."""
+"""Seconds for which events gather before they are sent together; a worker that ends takes longer to stop its pool."""
 
 MAX_NAME = 100
 """Characters of a task's name that are shown."""
@@ -46,14 +46,6 @@ class Consumer(consumer.Consumer):
     def _send_events(self) -> None:
         self._events_gather = False
         self._flush_events()
-
-    def stop(self) -> None:
-        """End, with the last events sent."""
-        try:
-            self._flush_events()
-        except self.connection_errors as error:
-            _log.warning("the last events were not sent: %s", type(error).__name__)
-        super().stop()
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002
         """Set aside what names no task."""

@@ -142,15 +142,35 @@ def test_each_write_of_a_batch_has_its_own_events(own: Servers, running: Service
     seen: dict[str, set[str]] = {}
 
     def all_seen() -> bool:
-        while message := listener.get_message(ignore_subscribe_messages=True):
-            envelope = json.loads(message["data"])
-            for event in _events(envelope):
-                if "uuid" in event:
-                    seen.setdefault(event["uuid"], set()).add(event["type"])
+        _hear(listener, seen)
         return set(ids) <= seen.keys() and all("task-succeeded" in types for types in seen.values())
 
     eventually(all_seen)
     assert all({"task-received", "task-started", "task-succeeded"} <= seen[order_id] for order_id in ids)
+
+
+def test_a_worker_that_ends_sends_its_last_events(own: Servers, running: Service, unique: Callable[[str], str]) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 1000)
+    listener = own.redis_client().pubsub()  # type: ignore[no-untyped-call]
+    listener.psubscribe("/6.celeryev/*")
+    worker = running.worker("orders")
+    ids = queue_up(own, product, 5)
+    all_ended(own, ids)
+
+    worker.stop()
+
+    seen: dict[str, set[str]] = {}
+    _hear(listener, seen)
+    assert all("task-succeeded" in seen.get(order_id, ()) for order_id in ids)
+
+
+def _hear(listener: Any, seen: dict[str, set[str]]) -> None:
+    """Note the events that have come, by task."""
+    while message := listener.get_message(timeout=0.2):
+        for event in _events(json.loads(message["data"])) if message["type"] == "pmessage" else []:
+            if "uuid" in event:
+                seen.setdefault(event["uuid"], set()).add(event["type"])
 
 
 def _events(envelope: dict[str, Any]) -> list[dict[str, Any]]:
