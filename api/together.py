@@ -23,7 +23,8 @@ LEAST = 0.5
 """Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
 
 UNHURRIED = 150
-"""Writes that wait or are in workers' hands up to which no command waits: about two batches of a busy worker."""
+"""Messages that wait in `orders` or are in workers' hands, of whatever queue, up to which no command waits: about two
+batches of a busy worker."""
 
 CATCH_UP = 10_000
 """Writes a second by which what is above that is turned into a pause: more than workers do on any one machine."""
@@ -36,7 +37,7 @@ Asked = tuple[Submission, "asyncio.Future[Answer]", float]
 
 
 def pause(unfinished: int) -> float:
-    """Return the seconds for which the next command gathers, with so many writes accepted and not ended."""
+    """Return the seconds for which the next command gathers, with so many messages not ended."""
     return min(LONGEST_PAUSE, max(0, unfinished - UNHURRIED) / CATCH_UP)
 
 
@@ -92,7 +93,7 @@ class Together:
         return batch
 
     async def _send(self, batch: list[Asked]) -> int:
-        """Answer these; return how many writes are accepted and not ended, 0 where that is not known."""
+        """Answer these; return how many messages are not ended then, 0 where that is not known."""
         try:
             async with asyncio.timeout(batch[0][2] + BUDGET - time.monotonic()):
                 unfinished, answers = await accept_together(self._redis(), [submission for submission, _, _ in batch])

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from models.transitions import TOPICS
 from settings import settings
 from tasks import app
 from tasks.publisher import DELIVERY_TIMEOUT
+from tasks.records import LIFETIME
 
 TIMEOUT = 10.0
 """Seconds for one answer of MongoDB or Redis."""
@@ -81,15 +83,17 @@ class Rebuild:
     def _restore_holds(self, progress: Progress) -> None:
         taking = {"timeline.takes": {"$exists": True}}
         wanted = dict.fromkeys(("timeline", "outbox", "parkedEvents", "discardedEvents", "publishedAt"), 1)
-        bar = progress.add_task("orders in MongoDB", total=self._orders.count_documents(taking))
-        for batch in _batches(iter(self._orders.find(taking, wanted))):
-            self._lost.restore(hold for order in batch for hold in holds_of(order) if not self._is_named(hold))
-            self.done["orders that took stock"] += len(batch)
-            progress.advance(bar, len(batch))
         for order_id, version, holds in self._lost.decided_but_not_stored():
             if not self._orders.count_documents({"_id": order_id, "timeline.version": version}, limit=1):
                 self._lost.restore(holds)
                 self.done["movements that are not stored yet"] += 1
+        bar = progress.add_task("orders in MongoDB", total=self._orders.count_documents(taking))
+        since = datetime.now(UTC) - timedelta(seconds=LIFETIME)
+        for batch in _batches(iter(self._orders.find(taking, wanted))):
+            self._lost.restore(hold for order in batch for hold in holds_of(order) if not self._is_named(hold))
+            self._lost.remember(batch, since, LIFETIME)
+            self.done["orders that took stock"] += len(batch)
+            progress.advance(bar, len(batch))
 
     def _is_named(self, hold: Hold) -> bool:
         return hold.event_id in self._named[hold.product_id]

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import redis
 
 from models.order import OrderDocument
-from models.stock import Sent, Stock, event_id
+from models.stock import Sent, Stock, decision_key, event_id
 
 LEDGER_KEYS = ("product:*", "stock:partitions", "stock:quiet")
 _HERE = Path(__file__).parent
@@ -59,6 +60,22 @@ class LostStock:
         for hold in left:
             self.restored.setdefault(hold.event_id, {})[hold.product_id] = hold
         self._put([Hold(hold.product_id, hold.event_id, hold.units, None) for hold in left])
+
+    def remember(self, orders: Iterable[OrderDocument], since: datetime, seconds: int) -> None:
+        """Remember for so long what was decided for transitions made since then, where that is not known any more.
+
+        A write that comes back is then known to have moved its stock, as without the loss.
+        """
+        for order in orders:
+            for entry in order["timeline"]:
+                key = decision_key(order["_id"], entry["version"])
+                if "takes" in entry and entry["at"] >= since and not self._client.exists(key):
+                    facts = {"verdict": "moved", "detail": "", "task": entry["taskId"]}
+                    made = {"takes": json.dumps(entry["takes"]), "at": int(entry["at"].timestamp() * 1000)}
+                    with self._client.pipeline(transaction=True) as pipeline:
+                        pipeline.hset(key, mapping=cast("dict[Any, Any]", facts | made))
+                        pipeline.expire(key, seconds)
+                        pipeline.execute()
 
     def published(self, places: Sequence[tuple[str, str, int, int, int]]) -> None:
         """Note where events (id, topic, partition, offset, when in ms) are, as far as their holds were put back."""

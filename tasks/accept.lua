@@ -93,7 +93,7 @@ local fine, problem = pcall(function()
     answers[3 * i + 2], answers[3 * i + 3], answers[3 * i + 4] = verdict, task, order
   end
 end)
--- Whatever ended the loop: what has a record has its message. (Memory can't be full any more once a SET was let in.)
+-- Whatever ended the loop: the writes before it keep their messages. (Memory is not full once a SET was let in.)
 if #messages > 0 then
   redis.call('LPUSH', queue, unpack(messages))
 end

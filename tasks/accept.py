@@ -68,7 +68,7 @@ def accept(client: "redis.Redis", submission: Submission) -> Answer:
 
 
 async def accept_together(client: "redis.asyncio.Redis", submissions: Sequence[Submission]) -> tuple[int, list[Answer]]:
-    """Accept writes by one command, each as `accept` does; return also how many wait or are in workers' hands then."""
+    """Accept writes by one command, each as `accept` does; return also how many messages are not ended then."""
     keys, args = _call(submissions)
     return _answers(await AsyncScript(client, _ACCEPT)(keys=keys, args=args))
 

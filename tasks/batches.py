@@ -150,9 +150,7 @@ def _ended(batch: Sequence[GroupedRequest], result: tuple[list[str], float]) -> 
     """Note that the tasks ended; their messages were acknowledged with their work."""
     ends, runtime = result
     became = ", ".join(f"{count} {end}" for end, count in Counter(ends).items())
-    _log.info(
-        "%d tasks of %s in %.3f s: %s", len(batch), batch[0].message.delivery_info["routing_key"], runtime, became
-    )
+    _log.info("%d tasks of %s in %.3f s: %s", len(batch), batch[0].delivery_info["routing_key"], runtime, became)
     for request, end in zip(batch, ends, strict=True):
         parked = end == "parked"
         state.task_ready(request, successful=not parked)

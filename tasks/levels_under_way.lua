@@ -11,7 +11,11 @@ local found = redis.call('LRANGE', queue, 0, -1)
 for _, held in ipairs(redis.call('HVALS', 'unacked')) do
   local from = string.find(held, '"' .. queue .. '"]', -(#queue + 3), true)
   if from then
-    found[#found + 1] = cjson.encode(cjson.decode(held)[1])
+    -- What can't be read is about to be set aside.
+    local readable, message = pcall(cjson.decode, held)
+    if readable then
+      found[#found + 1] = cjson.encode(message[1])
+    end
   end
 end
 return found

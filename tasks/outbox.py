@@ -134,7 +134,8 @@ def _send(
     messages, places = [], []
     for place, (order_id, event) in enumerate(unsent):
         try:
-            messages.append(order_event(event, order_id, customers[event["order"]["userId"]].email))
+            customer = customers.get(event["order"]["userId"])
+            messages.append(order_event(event, order_id, customer.email if customer else None))
             places.append(place)
         except (TypeError, ValueError, KeyError) as error:
             outcomes[place] = f"it can't be written as JSON: {type(error).__name__}"

@@ -106,8 +106,8 @@ def _attempt(
     # Only after the orders were read: had a later write changed one by then, ours would be seen to have ended.
     ended = stores.records.find_all([write.task_id for write in writes if write.kind != "create"])
     creators = {write.body["userId"] for write in writes if write.kind == "create"}
-    owners = {order["userId"] for order in before.values() if not fence.is_placeholder(order)}
-    customers |= stores.customers.find(creators | owners)
+    owners = {order.get("userId") for order in before.values()}
+    customers |= stores.customers.find(creators | {owner for owner in owners if isinstance(owner, str)})
     ready = []
     for write in writes:
         found = _decide(write, before.get(write.order_id), ended.get(write.task_id), customers, stores)
@@ -177,6 +177,9 @@ def _move_stock(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) 
         Movement(each.write.order_id, each.version, each.write.task_id, each.made.takes, each.forbid) for each in moving
     ]
     decisions = dict(zip((each.write.task_id for each in moving), stores.stock.move(movements), strict=True))
+    # Where Redis has lost what was decided before, a new order may be stored that is refused now.
+    refused = [each.write for each in ready if each.before is None and decisions[each.write.task_id].problem]
+    stored = _read(refused, stores)
     allowed, again = [], []
     for each in ready:
         decision = decisions.get(each.write.task_id)
@@ -184,7 +187,8 @@ def _move_stock(ready: Sequence[_Ready], stores: Stores, done: dict[str, Done]) 
             _free(each, decision, stores)
             again.append(each.write)
         elif decision is not None and decision.problem:
-            done[each.write.task_id] = _rejected(each.write, decision.problem, each.version)
+            before = _done_before(stored.get(each.write.order_id), each.write, stores)
+            done[each.write.task_id] = before or _rejected(each.write, decision.problem, each.version)
         else:
             allowed.append(each)
     return allowed, again

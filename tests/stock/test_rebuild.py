@@ -40,7 +40,12 @@ def rebuild(own: Servers, *arguments: str, **settings: str) -> subprocess.Comple
 def store(own: Servers, order_id: str, *transitions: dict[str, int], unsent: int = 0, **more: Any) -> None:
     """Store an order, as far as the ledger looks at it; the last `unsent` events are in its outbox."""
     timeline = [
-        {"version": version, "taskId": f"{order_id}-{version}", **({"takes": takes} if takes else {})}
+        {
+            "version": version,
+            "taskId": f"{order_id}-{version}",
+            "at": datetime.now(UTC),
+            **({"takes": takes} if takes else {}),
+        }
         for version, takes in enumerate(transitions, 1)
     ]
     outbox = [{"id": f"{order_id}:{entry['version']}"} for entry in timeline[len(timeline) - unsent :]]
@@ -101,6 +106,11 @@ def test_stock_and_customers_come_back_and_nothing_that_a_level_lacks_is_sold_ag
     # What is known to be on Kafka may be settled by time; the rest may not.
     assert set(redis.zrange(f"product:{lamp}:published", 0, -1)) == {f"{fresh}:1", f"{cancelled}:1"}
     assert redis.zrange(f"product:{lamp}:offsets", 0, -1) == [f"{cancelled}:1"]
+
+    # A create whose message was not lost with what was decided about it.
+    (decision,) = Stock(redis, settle_ms=30_000).move([Movement(fresh, 1, f"{fresh}-1", {lamp: 8})])
+    assert decision.problem is None
+    assert redis.get(f"product:{lamp}:stock") == str(1000 - 4 - 8 - 16 - 32)
 
     again = rebuild(own)
 

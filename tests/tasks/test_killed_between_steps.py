@@ -155,6 +155,21 @@ def test_a_refusal_stands_when_stock_comes_before_the_task_runs_again(
     assert own.redis_client().get(f"product:{product}:stock") == "100"
 
 
+def test_a_create_that_is_stored_is_never_refused_though_redis_has_lost_what_it_knew(
+    own: Servers, runner: Runner, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    redis = own.redis_client()
+    redis.set(f"product:{product}:stock", 3)
+    create = a_create(product, 3)
+    runner.run(create)
+    redis.delete(*redis.scan_iter(f"order:{create['order_id']}:*"), *redis.scan_iter("celery-task-meta-*"))
+
+    assert runner.run(create)["outcome"] == "created"
+
+    assert redis.get(f"product:{product}:stock") == "0"
+
+
 def test_a_task_that_comes_back_long_after_its_record_moves_nothing(
     own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
 ) -> None:
