@@ -6,59 +6,23 @@ that waited for these.
 """
 
 import logging
-import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 
 from celery.states import READY_STATES
 
 from models import rejections
-from models.connections import orders, redis_client
-from models.customers import Customer, Customers
+from models.customers import Customer
 from models.order import OutboxEvent
 from models.rounds import rounds
-from models.stock import Stock
 from models.writes import Outcome, Write
-from settings import settings
 from tasks import outbox
 from tasks.grouped import MAX_STARTS
-from tasks.outbox import Outbox
 from tasks.patience import persist
-from tasks.publisher import publisher
-from tasks.records import Records
-from tasks.storing import Done, Stores, store
-
-SERVER_TIMEOUT = 10.0
-"""Seconds a worker waits for one answer of MongoDB or Redis before it tries again."""
+from tasks.stores import Stores
+from tasks.storing import Done, store
 
 _log = logging.getLogger(__name__)
-
-
-def now() -> datetime:
-    """Return the time in UTC, in whole milliseconds as MongoDB keeps it."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def open_stores() -> Stores:
-    """Return this process's stores; connections are opened at first use."""
-    return _stores(os.getpid())
-
-
-@cache
-def _stores(_pid: int) -> Stores:
-    client = redis_client(SERVER_TIMEOUT)
-    collection, customers, stock = orders(SERVER_TIMEOUT), Customers(client), Stock(client)
-    return Stores(
-        orders=collection,
-        stock=stock,
-        customers=customers,
-        records=Records(client),
-        outbox=Outbox(collection, customers, stock, publisher(), client),
-        notifications_off=settings().notifications_off,
-        clock=now,
-    )
 
 
 def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:

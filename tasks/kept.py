@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from models.connections import redis_client
-from tasks.commit import SERVER_TIMEOUT
 from tasks.grouped import MAX_STARTS, GroupedRequest, GroupedTask
 from tasks.patience import persist
 from tasks.records import Records
 from tasks.set_aside import set_aside
+from tasks.stores import SERVER_TIMEOUT
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 from models.connections import redis_client
 from models.customers import Customers, Login
 from tasks import app
-from tasks.commit import SERVER_TIMEOUT
 from tasks.enqueue import enqueue, user_orders_job
 from tasks.kept import Kept, KeptTask, carry_out
+from tasks.stores import SERVER_TIMEOUT
 
 FRESH = 3600
 """A login older than this (s) is learnt from, but nobody waits for its `user_orders` any more."""

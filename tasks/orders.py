@@ -7,8 +7,9 @@ from typing import Any
 
 from models.writes import Kind, Write
 from tasks import app
-from tasks.commit import commit, open_stores, start_again
+from tasks.commit import commit, start_again
 from tasks.grouped import GroupedRequest, GroupedTask
+from tasks.stores import open_stores
 
 
 class WriteRequest(GroupedRequest):

@@ -14,11 +14,11 @@ from models.representations import newest_shown
 from models.stock import Stock
 from settings import settings
 from tasks import app, outbox
-from tasks.commit import SERVER_TIMEOUT, now
 from tasks.events import MAX_USER_ORDERS, UserOrders, user_orders_event
 from tasks.kept import Kept, KeptTask, carry_out
 from tasks.patience import TryLaterError, persist
 from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Event, publisher
+from tasks.stores import SERVER_TIMEOUT, now
 from tasks.topics import MissingTopicsError, make_topics
 
 MAX_BYTES_AT_ONCE = 4_000_000

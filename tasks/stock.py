@@ -8,8 +8,8 @@ from models.connections import orders, redis_client
 from models.stock import Level, Stock
 from settings import settings
 from tasks import app, levels_read, unstored
-from tasks.commit import SERVER_TIMEOUT, now
 from tasks.kept import Kept, KeptTask, carry_out
+from tasks.stores import SERVER_TIMEOUT, now
 
 _log = logging.getLogger(__name__)
 

@@ -6,26 +6,24 @@
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from celery.states import READY_STATES, SUCCESS
-from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from models import fence, rejections, transitions
-from models.customers import Customer, Customers
+from models.customers import Customer
 from models.order import OrderDocument, OutboxEvent
 from models.rejections import Problem
-from models.stock import Decision, Movement, Stock
+from models.stock import Decision, Movement
 from models.transitions import Transition, entry_of
 from models.writes import Outcome, Write
-from tasks.outbox import Outbox
 from tasks.patience import DUPLICATE_KEY, TryLaterError
-from tasks.records import LIFETIME, Record, Records
+from tasks.records import LIFETIME, Record
+from tasks.stores import Stores
 
 NEW = timedelta(seconds=LIFETIME / 2)
 """Since its acceptance, while which a create is tried without a look for its order. Had it been stored before, what was
@@ -33,20 +31,6 @@ decided about its stock would still be known, so nothing would move twice, and M
 """
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything a commit changes, and its clock. `counts` says how often which safeguard fired."""
-
-    orders: "Collection[OrderDocument]"
-    stock: Stock
-    customers: Customers
-    records: Records
-    outbox: Outbox
-    notifications_off: Literal["reject", "accept"]
-    clock: Callable[[], datetime]
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)

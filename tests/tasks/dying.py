@@ -18,9 +18,10 @@ from models.customers import Customers
 from models.stock import Stock
 from models.writes import Write
 from tasks import app
-from tasks.commit import commit, open_stores
+from tasks.commit import commit
 from tasks.publisher import Publisher
 from tasks.records import Records
+from tasks.stores import open_stores
 
 STEPS: dict[str, tuple[Any, str]] = {
     "stock decided": (Stock, "move"),
