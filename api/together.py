@@ -22,7 +22,7 @@ MOST = 100
 LEAST = 0.5
 """Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
 
-UNHURRIED = 150
+UNHURRIED = 120
 """Messages that wait in `orders` or are in workers' hands, of whatever queue, up to which no command waits: about two
 batches of a busy worker."""
 
