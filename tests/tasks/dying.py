@@ -14,6 +14,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 import tasks.logins
+import tasks.outbox
 from models.customers import Customers
 from models.stock import Stock
 from models.writes import Write
@@ -61,6 +62,8 @@ def _task(task: str, id: str, kwargs: dict[str, Any], **_: Any) -> dict[str, Any
 
 def main() -> None:
     """Run each line's write in a child."""
+    # Each has a new producer, and no sweep comes after it: a busy machine may take longer than commits wait.
+    tasks.outbox.SEND_NOW_TIMEOUT = 20.0
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
