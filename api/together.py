@@ -30,7 +30,10 @@ CATCH_UP = 10_000
 """Writes a second by which what is above that is turned into a pause: more than workers do on any one machine."""
 
 LONGEST_PAUSE = 0.015
-"""Seconds. Where workers are away or can't keep up at all, longer ones would help nobody."""
+"""Seconds; a longer one would leave workers idle."""
+
+FAR_BEHIND = 2_000
+"""Messages from which no command waits again: workers are away, or more is asked than they can do at all."""
 
 Asked = tuple[Submission, "asyncio.Future[Answer]", float]
 """A submission, its answer, and when it came (on the monotonic clock)."""
@@ -38,6 +41,8 @@ Asked = tuple[Submission, "asyncio.Future[Answer]", float]
 
 def pause(unfinished: int) -> float:
     """Return the seconds for which the next command gathers, with so many messages not ended."""
+    if unfinished >= FAR_BEHIND:
+        return 0
     return min(LONGEST_PAUSE, max(0, unfinished - UNHURRIED) / CATCH_UP)
 
 
