@@ -8,7 +8,6 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -88,10 +87,9 @@ class Rebuild:
                 self._lost.restore(holds)
                 self.done["movements that are not stored yet"] += 1
         bar = progress.add_task("orders in MongoDB", total=self._orders.count_documents(taking))
-        since = datetime.now(UTC) - timedelta(seconds=LIFETIME)
         for batch in _batches(iter(self._orders.find(taking, wanted))):
             self._lost.restore(hold for order in batch for hold in holds_of(order) if not self._is_named(hold))
-            self._lost.remember(batch, since, LIFETIME)
+            self._lost.remember(batch, LIFETIME)
             self.done["orders that took stock"] += len(batch)
             progress.advance(bar, len(batch))
 

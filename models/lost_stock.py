@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,21 +61,30 @@ class LostStock:
             self.restored.setdefault(hold.event_id, {})[hold.product_id] = hold
         self._put([Hold(hold.product_id, hold.event_id, hold.units, None) for hold in left])
 
-    def remember(self, orders: Iterable[OrderDocument], since: datetime, seconds: int) -> None:
-        """Remember for so long what was decided for transitions made since then, where that is not known any more.
+    def remember(self, orders: Iterable[OrderDocument], seconds: int) -> None:
+        """Remember for so long what was decided for transitions as young as that, where it is not known any more.
 
         A write that comes back is then known to have moved its stock, as without the loss.
         """
-        for order in orders:
-            for entry in order["timeline"]:
-                key = decision_key(order["_id"], entry["version"])
-                if "takes" in entry and entry["at"] >= since and not self._client.exists(key):
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        made = {
+            decision_key(order["_id"], entry["version"]): entry
+            for order in orders
+            for entry in order["timeline"]
+            if "takes" in entry and entry["at"] >= since
+        }
+        with self._client.pipeline(transaction=False) as pipeline:
+            for key in made:
+                pipeline.exists(key)
+            known = pipeline.execute()
+        with self._client.pipeline(transaction=True) as pipeline:
+            for (key, entry), there in zip(made.items(), known, strict=True):
+                if not there:
                     facts = {"verdict": "moved", "detail": "", "task": entry["taskId"]}
-                    made = {"takes": json.dumps(entry["takes"]), "at": int(entry["at"].timestamp() * 1000)}
-                    with self._client.pipeline(transaction=True) as pipeline:
-                        pipeline.hset(key, mapping=cast("dict[Any, Any]", facts | made))
-                        pipeline.expire(key, seconds)
-                        pipeline.execute()
+                    taken = {"takes": json.dumps(entry["takes"]), "at": int(entry["at"].timestamp() * 1000)}
+                    pipeline.hset(key, mapping=cast("dict[Any, Any]", facts | taken))
+                    pipeline.expire(key, seconds)
+            pipeline.execute()
 
     def published(self, places: Sequence[tuple[str, str, int, int, int]]) -> None:
         """Note where events (id, topic, partition, offset, when in ms) are, as far as their holds were put back."""

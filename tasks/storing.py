@@ -134,7 +134,7 @@ def _decide(
 
 def _ended_before(write: Write, before: OrderDocument | None, record: Record | None, stores: Stores) -> Done | None:
     """Return how the write ended, where it was carried out before or may not be any more."""
-    if before is not None and (found := _done_before(before, write, stores)) is not None:
+    if (found := _done_before(before, write, stores)) is not None:
         return found
     if fence.is_discarded(before, write.task_id):
         stores.counts["discarded_refused"] += 1

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from models.ids import new_id
 from tests.processes import REPOSITORY, Servers
@@ -98,6 +99,11 @@ def check(own: Servers, topics: Topics, order_id: str, product: str, versions: i
     return dict(order)
 
 
+def forget(redis: Redis, order_id: str) -> None:
+    """Have Redis lose what was decided about an order, and all records."""
+    redis.delete(*redis.scan_iter(f"order:{order_id}:*"), *redis.scan_iter("celery-task-meta-*"))
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_create_killed_after_a_step_and_run_again_is_one_order(
     step: str, own: Servers, runner: Runner, topics: Topics, unique: Callable[[str], str]
@@ -163,7 +169,7 @@ def test_a_create_that_is_stored_is_never_refused_though_redis_has_lost_what_it_
     redis.set(f"product:{product}:stock", 3)
     create = a_create(product, 3)
     runner.run(create)
-    redis.delete(*redis.scan_iter(f"order:{create['order_id']}:*"), *redis.scan_iter("celery-task-meta-*"))
+    forget(redis, create["order_id"])
 
     assert runner.run(create)["outcome"] == "created"
 
@@ -180,7 +186,7 @@ def test_a_task_that_comes_back_long_after_its_record_moves_nothing(
     runner.run(create)
     update = a_write("update", create["order_id"], items=[{"productId": product, "quantity": 1, "unitPrice": None}])
     runner.run(update)
-    redis.delete(*redis.scan_iter(f"order:{create['order_id']}:*"), *redis.scan_iter("celery-task-meta-*"))
+    forget(redis, create["order_id"])
     for write in (create, update):
         write["accepted_at"] = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
