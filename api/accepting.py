@@ -11,6 +11,7 @@ from werkzeug import Request
 
 from api import stores
 from api.conditions import idempotency_key, wanted_versions
+from api.json_body import WriteRequest
 from api.problems import APIProblem, key_reused, not_found, outcome_unknown, overloaded, precondition_failed
 from models.fence import is_placeholder
 from models.writes import Write
@@ -24,7 +25,7 @@ LOOK_UP_TIMEOUT = 1.0
 _log = logging.getLogger(__name__)
 
 
-def creation(write: Write, request: Request) -> Submission:
+def creation(write: Write, request: WriteRequest) -> Submission:
     """Return the create that this request asks for, ready to be accepted."""
     return Submission(write, exists=True, key=idempotency_key(request, write.body), instead=_full())
 

@@ -65,7 +65,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, (dict, list)) and depth > MAX_METADATA_DEPTH:
         raise ValueError(f"must be nested at most {MAX_METADATA_DEPTH} deep")
     if isinstance(value, dict):
-        if any("\0" in key for key in value):
+        if "\0" in "".join(value):
             raise ValueError("must not have a NUL character in a name")
         if isinstance(value.get("$ref"), str) and "$id" in value:
             # MongoDB's drivers read this back as a reference of theirs, whatever the customer meant by it.

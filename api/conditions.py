@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug import Request
 
+from api.json_body import WriteRequest
 from api.problems import malformed
 from tasks.accept import IdempotencyKey
 
@@ -21,7 +22,7 @@ _TAGS = re.compile(rf"[ \t]*{_TAG}[ \t]*(?:,[ \t]*{_TAG}[ \t]*)*")
 _VERSION_TAG = re.compile(r'(W/)?"([1-9][0-9]{0,17})"')
 
 
-def idempotency_key(request: Request, body: dict[str, Any]) -> IdempotencyKey | None:
+def idempotency_key(request: WriteRequest, body: dict[str, Any]) -> IdempotencyKey | None:
     """Return the key under which this write is remembered, None where the caller gave none.
 
     `body` is the validated one: other spellings of the same order are the same write.
@@ -51,7 +52,7 @@ def wanted_versions(request: Request) -> frozenset[int] | None:
     return frozenset(int(version) for weak, version in _VERSION_TAG.findall(header) if not weak)
 
 
-def _caller(_request: Request) -> str:
+def _caller(_request: WriteRequest) -> str:
     """Return whose keys these are: one name for all, as long as nobody has to say who they are."""
     return "anyone"
 

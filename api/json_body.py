@@ -2,9 +2,8 @@
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
-from werkzeug import Request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.problems import invalid, malformed
@@ -17,7 +16,32 @@ _BEYOND = Decimal("Infinity")
 """Stands for a number of more digits than Python converts: none of our fields takes it."""
 
 
-def read_json(request: Request) -> dict[str, Any]:
+class Headers(Protocol):
+    """A request's headers, found by their names however these are spelt."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the header's value, None where there is none."""
+
+
+class WriteRequest(Protocol):
+    """As much of werkzeug's `Request` as a write is made of."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102 - werkzeug's own
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+    @property
+    def is_json(self) -> bool: ...  # noqa: D102
+
+    def get_data(self) -> bytes: ...  # noqa: D102
+
+
+def read_json(request: WriteRequest) -> dict[str, Any]:
     """Return the body's JSON object, its fractions as Decimal."""
     if not request.is_json:
         raise UnsupportedMediaType("The body must be application/json.")

@@ -1,8 +1,6 @@
 """An event loop around the Flask application: gunicorn's worker hands it requests, as ASGI does.
 
-A new order needs nothing but Redis, so its request is read, checked and answered on the loop itself, by the code of
-Flask's view without its context and routing; many of them share one command to Redis (api/together.py). Every other
-call is an ordinary WSGI call on one of a few threads.
+Each is an ordinary WSGI call on one of a few threads. New orders don't come this way (api/creating.py).
 """
 
 import asyncio
@@ -13,17 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import redis
-from flask import Flask, Response
-from werkzeug import Request
+from flask import Flask
 
-from api.accepting import answered, unanswered
 from api.json_body import READ_LIMIT
-from api.orders import new_order
-from api.problems import response_to
-from api.together import Together
-
-CREATE = ("POST", "/order/create")
 
 Receive = Callable[[], Any]
 Send = Callable[[dict[str, Any]], Any]
@@ -41,29 +31,13 @@ class Loop:
     def __init__(self, app: Flask, threads: int) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self._together = Together()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            environ = _environment(scope, await _body(receive))
-            if (scope["method"], scope["path"]) == CREATE:
-                response = await self._create(environ)
-                await _send_whole(send, response.status, list(response.headers), response.get_data())
-            else:
-                await self._call(environ, receive, send)
+            await self._call(_environment(scope, await _body(receive)), receive, send)
         except ClientGoneError:
             return
-
-    async def _create(self, environ: Environment) -> Response:
-        try:
-            submission = new_order(Request(environ))
-            try:
-                return answered(submission, await self._together.accept(submission))
-            except (redis.RedisError, TimeoutError) as error:
-                raise unanswered(submission, error) from None
-        except Exception as error:
-            return response_to(error, " ".join(CREATE))
 
     async def _call(self, environ: Environment, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()

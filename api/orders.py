@@ -7,12 +7,11 @@ from typing import Any
 import orjson
 import redis
 from flask import Blueprint, Response, request
-from werkzeug import Request
 
 from api import stores
 from api.accepting import accept_change, accept_create, creation
 from api.bodies import parse_create, parse_update
-from api.json_body import read_json
+from api.json_body import WriteRequest, read_json
 from api.problems import not_found
 from api.reading import list_response, selection_from_query
 from models.ids import new_id
@@ -83,8 +82,8 @@ def show(order_id: str) -> Response:
     return response
 
 
-def new_order(request: Request) -> Submission:
-    """Return the new order that a request asks for, checked; Flask's view and api/loop.py both begin with it."""
+def new_order(request: WriteRequest) -> Submission:
+    """Return the new order that a request asks for, checked; Flask's view and api/creating.py both begin with it."""
     now_ms = _now_ms()
     order_id = new_id(now_ms)
     body = parse_create(read_json(request), settings().currency)

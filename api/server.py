@@ -3,6 +3,7 @@
 What never becomes a request (bytes that can't be parsed, a head without an end) is answered with a problem here.
 """
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,8 +11,10 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
+from api.creating import Creation
 from api.loop import Loop
 from api.problems import PROBLEM_JSON, problem_of_status
+from api.together import Together
 
 MAX_URL_BYTES = 4094
 MAX_HEAD_BYTES = 16 * 1024
@@ -23,11 +26,15 @@ class TooLargeError(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that bounds a request's head, and says what was wrong with it."""
+    """A connection that bounds a request's head, says what was wrong with it, and has new orders created here."""
 
     _head_bytes = 0
     _in_head = True
     _why = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, *arguments: Any, together: Together, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._together = together
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a head that does not end is not waited for."""
@@ -51,11 +58,22 @@ class Protocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
             self._why = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise TooLargeError
-        super().on_headers_complete()
+        if Creation.fits(self):
+            self.cycle = Creation(self, self._together)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep what came of a request's body."""
+        super().on_body(body)
+        if isinstance(self.cycle, Creation) and not self.cycle.response_complete:
+            self.cycle.on_body()
 
     def on_message_complete(self) -> None:
-        """Wait for the next request's head."""
+        """Carry a new order out, and wait for the next request's head."""
         super().on_message_complete()
+        if isinstance(self.cycle, Creation) and not self.cycle.response_complete:
+            self.cycle.carry_out()
         self._head_bytes, self._in_head = 0, True
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio: bool
@@ -82,7 +100,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
 
     CONFIG_KWARGS = {  # noqa: RUF012 - uvicorn's
         "loop": "uvloop",
-        "http": Protocol,
         "ws": "none",
         "lifespan": "off",
         "interface": "asgi3",
@@ -93,4 +110,5 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     async def _serve(self) -> None:
         # Here, not where the application is made: a client of the loop is made in the loop, and after the fork.
         self.wsgi: Any = Loop(self.wsgi, self.cfg.threads)
+        self.config.http = partial(Protocol, together=Together())
         await super()._serve()

@@ -22,7 +22,7 @@ MOST = 100
 LEAST = 0.5
 """Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
 
-UNHURRIED = 120
+UNHURRIED = 100
 """Messages that wait in `orders` or are in workers' hands, of whatever queue, up to which no command waits: about two
 batches of a busy worker."""
 
@@ -54,8 +54,8 @@ class Together:
         self._waiting: deque[Asked] = deque()
         self._sending: asyncio.Task[None] | None = None
 
-    async def accept(self, submission: Submission) -> Answer:
-        """Have a write accepted.
+    def accept(self, submission: Submission) -> "asyncio.Future[Answer]":
+        """Have a write accepted, and return what is going to tell what it was answered.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Together:
         if self._sending is None:
             # A task begins in the loop's next turn, with all that this turn has brought.
             self._sending = loop.create_task(self._send_all())
-        return await answer
+        return answer
 
     async def _send_all(self) -> None:
         """Send what waits, one command after the other, until nothing waits."""

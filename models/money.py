@@ -2,6 +2,9 @@
 
 import re
 from decimal import Context, Decimal
+from functools import lru_cache
+
+from bson.decimal128 import Decimal128
 
 MAX_DECIMALS = 4
 LIMIT = Decimal(10) ** 9
@@ -20,7 +23,12 @@ def parse(value: str | int | Decimal) -> Decimal:
         where it is no number from 0 up to (not including) 10^9 with at most 4 decimals.
 
     """
-    text = str(value)
+    return _parsed(str(value))
+
+
+# A shop has few prices and many orders; each of these three takes several microseconds.
+@lru_cache(maxsize=10_000)
+def _parsed(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise ValueError("must be a number")
     amount = Decimal(text)
@@ -30,6 +38,18 @@ def parse(value: str | int | Decimal) -> Decimal:
     if spelled != amount:
         raise ValueError(f"must have at most {MAX_DECIMALS} decimals")
     return abs(spelled)
+
+
+@lru_cache(maxsize=10_000)
+def stored(price: str) -> Decimal128:
+    """Return a price that `parse` has spelt as MongoDB holds it."""
+    return Decimal128(price)
+
+
+@lru_cache(maxsize=10_000)
+def shown(bid: bytes) -> str:
+    """Return the amount that a Decimal128 holds (its `bid`) as JSON has it."""
+    return format(Decimal128.from_bid(bid).to_decimal(), "f")
 
 
 def total(lines: list[tuple[int, Decimal | None]]) -> Decimal | None:

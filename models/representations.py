@@ -12,6 +12,7 @@ from bson.decimal128 import Decimal128
 from pymongo import DESCENDING
 from pymongo.collection import Collection
 
+from models import money
 from models.order import OrderDocument
 
 ShownOrder = dict[str, Any]
@@ -84,7 +85,7 @@ def timestamp(moment: datetime) -> str:
 def _plain(value: Any) -> Any:
     match value:
         case Decimal128():
-            return format(value.to_decimal(), "f")
+            return money.shown(value.bid)
         case datetime():
             return timestamp(value)
         case [*items]:

@@ -130,7 +130,7 @@ def _items(items: list[dict[str, Any]]) -> list[ItemDocument]:
         {
             "productId": item["productId"],
             "quantity": item["quantity"],
-            "unitPrice": None if item.get("unitPrice") is None else Decimal128(Decimal(item["unitPrice"])),
+            "unitPrice": None if item.get("unitPrice") is None else money.stored(item["unitPrice"]),
         }
         for item in items
     ]
