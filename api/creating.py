@@ -53,6 +53,11 @@ class _Named(dict[str, str]):
         return super().get(name.lower())
 
 
+def _plain(names: list[bytes]) -> bool:
+    """Tell whether no header comes twice, and none under a name that WSGI takes for another's: werkzeug reads those."""
+    return len(set(names)) == len(names) and b"_" not in b"".join(names)
+
+
 @lru_cache(maxsize=256)
 def _is_json(content_type: str | None) -> bool:
     return Request({"CONTENT_TYPE": content_type or ""}).is_json
@@ -76,7 +81,8 @@ class Creation(RequestResponseCycle):
             on_response=connection.on_response_complete,
         )
         self._together = together
-        self._headers = connection.headers
+        # What comes behind a chunked body is added to the connection's own list, and is none of these.
+        self._headers = connection.headers.copy()
 
     @staticmethod
     def fits(connection: HttpToolsProtocol) -> bool:
@@ -87,8 +93,7 @@ class Creation(RequestResponseCycle):
             and (connection.cycle is None or connection.cycle.response_complete)
             and not (connection.expect_100_continue or connection.access_log or connection.flow.write_paused)
             and not connection.parser.should_upgrade()
-            # Twice the same header: what that means is werkzeug's to say.
-            and len({name for name, _ in connection.headers}) == len(connection.headers)
+            and _plain([name for name, _ in connection.headers])
         )
 
     def on_body(self) -> None:
@@ -100,7 +105,8 @@ class Creation(RequestResponseCycle):
     def carry_out(self) -> None:
         """Have the order accepted, and answer then."""
         try:
-            submission = new_order(Arrived(self._headers, bytes(self.body)))
+            body, self.body = bytes(self.body), bytearray()
+            submission = new_order(Arrived(self._headers, body))
             accepted = self._together.accept(submission)
         except Exception as error:
             self._answer(response_to(error, f"{METHOD} {PATH}"))

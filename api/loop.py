@@ -1,6 +1,6 @@
 """An event loop around the Flask application: gunicorn's worker hands it requests, as ASGI does.
 
-Each is an ordinary WSGI call on one of a few threads. New orders don't come this way (api/creating.py).
+Each is an ordinary WSGI call on one of a few threads. Plain requests for new orders don't come here: api/creating.py.
 """
 
 import asyncio

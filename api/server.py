@@ -47,11 +47,15 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count."""
         self._head_bytes, self._in_head = 0, True
+        # One may be answered, and the connection thought idle, while the next is in the same bytes.
+        self._unset_keepalive_if_required()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Have the request answered, unless its head is too large."""
+        """Have the request answered, unless its head is too large or nobody would hear the answer."""
         self._in_head = False
+        if self.transport.is_closing():
+            return
         if len(self.url) > MAX_URL_BYTES:
             self._why = HTTPStatus.REQUEST_URI_TOO_LONG
             raise TooLargeError

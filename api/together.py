@@ -55,15 +55,10 @@ class Together:
         self._sending: asyncio.Task[None] | None = None
 
     def accept(self, submission: Submission) -> "asyncio.Future[Answer]":
-        """Have a write accepted, and return what is going to tell what it was answered.
+        """Have a write accepted, and return what its answer comes by.
 
-        Raises
-        ------
-        NotAskedError
-            where Redis has not answered others for so long that there is no time left: nothing was accepted.
-        redis.RedisError, TimeoutError
-            whether the write was accepted is then unknown.
-
+        It may be `NotAskedError`, where Redis has not answered others for so long that there is no time left: nothing
+        was accepted. After `redis.RedisError` and `TimeoutError` it is unknown whether the write was.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()

@@ -154,7 +154,7 @@ def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
     """Note on the stock's holds that their events are on Kafka, then take the events out of their outboxes.
 
     In this order: an event that is not in an outbox any more would leave its hold unpublished for good, while losing
-    the second step costs one repeat with the same `ce_id`. So its answer is not waited for either.
+    the second step costs one repeat with the same `ce_id`.
     """
     if sent:
         box.stock.published(
@@ -164,7 +164,10 @@ def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
                 if event.get("takes")
             ]
         )
-        box.orders.with_options(write_concern=WriteConcern(w=0)).update_many(
+        # Waited for: the order's next write is released by this one's end, and leaves its own event to the sweep where
+        # it still finds this one.
+        relaxed = box.orders.with_options(write_concern=WriteConcern(w=1, j=False))
+        relaxed.update_many(
             {"_id": {"$in": [order_id for (order_id, _), _ in sent]}},
             {
                 "$pull": {"outbox": {"id": {"$in": [event["id"] for (_, event), _ in sent]}}},

@@ -1,6 +1,7 @@
 """New orders are answered on their connection itself (api/creating.py), as any other way would answer them."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -49,11 +50,12 @@ def other_forms(sent: bytes) -> list[bytes]:
         (["content-type: Application/JSON; charset=utf-8"], {}, 202),
         (["Content-Type: application/vnd.shop+json"], {}, 202),
         ([JSON, "Idempotency-Key: "], {}, 400),
+        (["Content_Type: application/json"], {}, 202),
         ([JSON], {"note": 1}, 422),
         (["Content-Type: text/plain"], {}, 415),
         ([], {}, 415),
     ],
-    ids=["JSON", "a charset", "a kind of JSON", "an empty key", "a wrong note", "text", "nothing"],
+    ids=["JSON", "a charset", "a kind of JSON", "an empty key", "another spelling", "a wrong note", "text", "nothing"],
 )
 def test_every_way_through_the_api_gives_the_same_answer(
     api: Client, user: str, headers: list[str], more: dict[str, Any], status: int
@@ -80,6 +82,18 @@ def test_a_key_is_the_same_key_whichever_way_it_comes(api: Client, user: str) ->
             connection.sendall(each)
             accepted.append(answer(connection)[2])
     assert accepted == [accepted[0]] * 3
+
+
+@pytest.mark.usefixtures("product")
+def test_what_follows_a_body_in_pieces_is_no_header(api: Client, user: str) -> None:
+    head, _, body = request(user, JSON, f"Idempotency-Key: {user}").partition(b"\r\n\r\n")
+    chunked = re.sub(rb"Content-Length: \d+", b"Transfer-Encoding: chunked", head)
+    pieces = b"%x\r\n%b\r\n0\r\nIdempotency-Key: another\r\n\r\n" % (len(body), body)
+    with connected(api) as connection:
+        connection.sendall(head + b"\r\n\r\n" + body)
+        first = answer(connection)
+        connection.sendall(chunked + b"\r\n\r\n" + pieces)
+        assert answer(connection)[2] == first[2]
 
 
 @pytest.mark.usefixtures("product")
