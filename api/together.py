@@ -23,8 +23,8 @@ LEAST = 0.5
 """Seconds of a write's budget without which Redis is not asked for it: rather surely not accepted than perhaps."""
 
 UNHURRIED = 100
-"""Messages that wait in `orders` or are in workers' hands, of whatever queue, up to which no command waits: about two
-batches of a busy worker."""
+"""Messages that wait in `orders` or are in workers' hands, of whatever queue, up to which no command waits: about one
+batch of a busy worker."""
 
 CATCH_UP = 10_000
 """Writes a second by which what is above that is turned into a pause: more than workers do on any one machine."""
