@@ -22,6 +22,7 @@ from api.together import Together
 from tasks.accept import Answer, Submission
 
 METHOD, PATH = "POST", "/order/create"
+ASKED = f"{METHOD} {PATH}"
 _METHOD, _URL = METHOD.encode(), PATH.encode()
 
 Headers = list[tuple[bytes, bytes]]
@@ -109,25 +110,24 @@ class Creation(RequestResponseCycle):
             submission = new_order(Arrived(self._headers, body))
             accepted = self._together.accept(submission)
         except Exception as error:
-            self._answer(response_to(error, f"{METHOD} {PATH}"))
+            self._answer(response_to(error, ASKED))
         else:
             accepted.add_done_callback(partial(self._on_accepted, submission))
 
     def _on_accepted(self, submission: Submission, accepted: "asyncio.Future[Answer]") -> None:
         try:
-            try:
-                response = answered(submission, accepted.result())
-            except (redis.RedisError, TimeoutError) as error:
-                raise unanswered(submission, error) from None
+            response = answered(submission, accepted.result())
+        except (redis.RedisError, TimeoutError) as error:
+            response = response_to(unanswered(submission, error), ASKED)
         except Exception as error:
-            response = response_to(error, f"{METHOD} {PATH}")
+            response = response_to(error, ASKED)
         self._answer(response)
 
     def _answer(self, response: Response) -> None:
         if self.disconnected or self.transport.is_closing():
             return
         head = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in self.default_headers)]
-        head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers]
+        head += [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in response.headers]
         if not self.keep_alive:
             head.append(b"connection: close\r\n")
         self.transport.write(b"".join((*head, b"\r\n", response.get_data())))

@@ -78,14 +78,12 @@ class Together:
             self._sending = None
 
     def _next(self) -> list[Asked]:
-        """Return what is sent together, the oldest first, less those who have no time left or went away."""
+        """Return what is sent together, the oldest first, less those that have no time left."""
         latest = time.monotonic() - (BUDGET - LEAST)
         batch: list[Asked] = []
         while self._waiting and len(batch) < MOST:
             asked = self._waiting.popleft()
             _, answer, came = asked
-            if answer.done():
-                continue
             if came < latest:
                 answer.set_exception(NotAskedError("Redis"))
             else:
@@ -99,12 +97,10 @@ class Together:
                 unfinished, answers = await accept_together(self._redis(), [submission for submission, _, _ in batch])
         except Exception as error:
             for _, answer, _ in batch:
-                if not answer.done():
-                    answer.set_exception(error)
+                answer.set_exception(error)
             return 0
         for (_, answer, _), told in zip(batch, answers, strict=True):
-            if not answer.done():
-                answer.set_result(told)
+            answer.set_result(told)
         return unfinished
 
     def _redis(self) -> "redis.asyncio.Redis":

@@ -1,7 +1,9 @@
 """A customer of the HTTP API: speaks over a socket and knows only the contract."""
 
+import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -12,6 +14,11 @@ class Client:
     def __init__(self, url: str) -> None:
         self.url = url
         self.session = requests.Session()
+
+    def connected(self) -> socket.socket:
+        """Return a new connection, for bytes that no library would send."""
+        where = urlsplit(self.url)
+        return socket.create_connection((where.hostname, where.port or 0), timeout=10)
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
         """Send a request; `body` is sent as JSON."""

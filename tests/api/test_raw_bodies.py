@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -100,8 +99,7 @@ def test_a_body_that_ends_too_early_is_malformed(api: Client) -> None:
 )
 @pytest.mark.parametrize("method", ["POST /order/create", "PUT /order/nobody"])
 def test_chunks_that_can_t_be_read_are_malformed(api: Client, method: str, chunked: bytes) -> None:
-    where = urlsplit(api.url)
-    with socket.create_connection((where.hostname, where.port or 0), timeout=10) as connection:
+    with api.connected() as connection:
         head = f"{method} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode() + chunked)
         answer = HTTPResponse(connection)

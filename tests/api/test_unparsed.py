@@ -1,8 +1,6 @@
 """Bytes that are no request: gunicorn answers them before the application sees anything."""
 
 import json
-import socket
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,8 +20,7 @@ HOST = b"Host: localhost\r\n"
     ids=["no request line", "no header", "a long URI", "a long header"],
 )
 def test_what_can_t_be_parsed_is_answered_with_a_problem(api: Client, sent: bytes, status: int, kind: str) -> None:
-    where = urlsplit(api.url)
-    with socket.create_connection((where.hostname, where.port or 0), timeout=10) as connection:
+    with api.connected() as connection:
         connection.sendall(sent)
         raw = b""
         while piece := connection.recv(65_536):
