@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.servers import RedisServer
-from models.stock import FOLD_AFTER_MS, Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import FOLD_AFTER_MS, Level, Sent, Stock
 
 PRODUCT = "lamp"
 BATCH = 500

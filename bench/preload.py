@@ -16,8 +16,9 @@ from bench.order_requests import CUSTOMERS, UNITS, customer, order
 from bench.servers import Servers
 from models import transitions
 from models.ids import new_id
+from models.movements import Movement, decision_key, event_id
 from models.order import OrderDocument, make_indexes
-from models.stock import Movement, Sent, Stock, decision_key, event_id
+from models.stock import Sent, Stock
 from models.writes import Outcome, Write
 from tasks.records import LIFETIME, new_record, record_key
 

@@ -14,7 +14,8 @@ from typing import Any
 from bridge.incoming import Incoming
 from models.customers import Login
 from models.ids import ID_PATTERN, RESERVED_USER_IDS, is_id
-from models.stock import Level, event_id
+from models.movements import event_id
+from models.stock import Level
 from models.transitions import TOPICS
 
 MAX_AHEAD_MS = 5 * 60 * 1000

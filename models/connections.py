@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import mongoengine
 import redis
@@ -19,6 +19,7 @@ from pymongo.collection import Collection
 from pymongo.uri_parser import parse_uri
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 
 from models.order import Order, OrderDocument
@@ -28,6 +29,7 @@ MAX_CONNECTIONS = 100
 """Connections one process opens to each server at the most; more callers wait for one."""
 
 _connecting = threading.Lock()
+_hiredis = HiredisRespSerializer()
 _redis_deadline: ContextVar[float | None] = ContextVar("redis_deadline", default=None)
 
 
@@ -132,7 +134,21 @@ def redis_client(timeout_seconds: float) -> "redis.Redis":
     return _redis(os.getpid(), timeout_seconds)
 
 
+class _PackingConnection(redis.asyncio.Connection):
+    """A connection whose commands hiredis writes, as it does for the blocking client: a tenth of the time."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Return a command as it goes over the wire."""
+        return cast(list[bytes], _hiredis.pack(*args))
+
+
+class _PackingTLSConnection(_PackingConnection, redis.asyncio.SSLConnection):
+    """The same over TLS."""
+
+
 def new_async_redis_client(timeout_seconds: float) -> "redis.asyncio.Redis":
     """Return a client of Redis for one event loop; no reply is awaited longer than `timeout_seconds`."""
     retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    return redis.asyncio.Redis(**_redis_options(timeout_seconds), retry=retry)
+    client = redis.asyncio.Redis(**_redis_options(timeout_seconds), retry=retry)
+    client.connection_pool.connection_class = _PackingTLSConnection if settings().redis_tls else _PackingConnection
+    return client

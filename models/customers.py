@@ -8,6 +8,8 @@ from typing import Any
 
 import redis
 
+from models.scripts import Call, call_all
+
 EMAIL_KEY = "user:email"
 PREFERENCES_KEY = "user:preferences"
 _LEARN = (Path(__file__).parent / "learn_customer.lua").read_text()
@@ -42,18 +44,18 @@ class Customers:
 
     def learn(self, logins: Sequence[Login]) -> None:
         """Store what is newer than what is known. A missing field erases nothing."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            for login in logins:
-                told = {
-                    EMAIL_KEY: login.email,
-                    PREFERENCES_KEY: None if login.preferences is None else json.dumps(login.preferences),
-                }
-                known: dict[str, str] = {key: value for key, value in told.items() if value is not None}
-                if known:
-                    keys = [name for key in known for name in (key, f"{key}:learnt")]
-                    args: list[str | int] = [login.user_id, login.at, login.source, login.offset, *known.values()]
-                    self._learn(keys=keys, args=args, client=pipeline)
-            pipeline.execute()
+        calls = []
+        for login in logins:
+            told = {
+                EMAIL_KEY: login.email,
+                PREFERENCES_KEY: None if login.preferences is None else json.dumps(login.preferences),
+            }
+            known: dict[str, str] = {key: value for key, value in told.items() if value is not None}
+            if known:
+                keys = [name for key in known for name in (key, f"{key}:learnt")]
+                args: list[str | int] = [login.user_id, login.at, login.source, login.offset, *known.values()]
+                calls.append(Call(self._learn, keys, args))
+        call_all(self._client, calls)
 
     def find(self, user_ids: Iterable[str]) -> dict[str, Customer]:
         """Return what is known of each of these, by user, in one round trip."""

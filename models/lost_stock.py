@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import redis
 
+from models.movements import decision_key, event_id
 from models.order import OrderDocument
-from models.stock import Sent, Stock, decision_key, event_id
+from models.stock import Sent, Stock
 
 LEDGER_KEYS = ("product:*", "stock:partitions", "stock:quiet")
 _HERE = Path(__file__).parent

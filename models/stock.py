@@ -15,8 +15,9 @@ import orjson
 import redis
 
 from models import rejections
-from models.rejections import Problem
+from models.movements import Decision, Movement, decided, decision_key, event_id
 from models.rounds import chunks, rounds
+from models.scripts import Call, call_all
 from settings import settings
 
 CALL_ENTRIES = 250
@@ -41,16 +42,6 @@ def stock_key(product_id: str) -> str:
     return f"product:{product_id}:stock"
 
 
-def event_id(order_id: str, version: int) -> str:
-    """Return the id of a transition's event, our `ce_id`: its holds are kept under it."""
-    return f"{order_id}:{version}"
-
-
-def decision_key(order_id: str, version: int) -> str:
-    """Return the key of what was decided about the stock of one transition."""
-    return f"order:{order_id}:{version}:stock"
-
-
 @dataclass(frozen=True, slots=True)
 class Level:
     """A product's stock as the product service counted it; `units` is None where the product is removed.
@@ -71,28 +62,6 @@ class Level:
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
     counted_by: int | None = None
     read_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """The units that one transition takes by product (negative: gives back).
-
-    `forbid` refuses it, unless it was decided before.
-    """
-
-    order_id: str
-    version: int
-    task_id: str
-    takes: dict[str, int]
-    forbid: Problem | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided about a transition's stock, and for which task; of what is another's no problem is told."""
-
-    problem: Problem | None
-    task_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +112,7 @@ class Stock:
             answers = cast(
                 list[list[str]], self.scripts["move_stock"](keys=keys, args=[self._now(), orjson.dumps(asked)])
             )
-            decisions += [_decision(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
+            decisions += [decided(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
         return decisions
 
     def undo(self, order_id: str, version: int, task_id: str) -> None:
@@ -152,15 +121,21 @@ class Stock:
 
     def published(self, sent: Sequence[Sent]) -> None:
         """Note on the holds of these events that they are on Kafka. Noting it again, or a repeat, changes nothing."""
+        for call in self.noting_published(sent):
+            call.script(keys=call.keys, args=call.args)
+
+    def noting_published(self, sent: Sequence[Sent]) -> list[Call]:
+        """Return the calls that `published` makes, for those who have others to make together with them."""
         holding = [(event, taken) for event in sent if (taken := [id_ for id_, n in event.takes.items() if n > 0])]
+        calls = []
         for batch in chunks(holding, CALL_ENTRIES, lambda entry: len(entry[1])):
             told = [
                 [event.event_id, f"{event.topic}/{event.partition}", event.offset, event.at, taken]
                 for event, taken in batch
             ]
-            self.scripts["note_published"](
-                args=[self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, orjson.dumps(told)]
-            )
+            args = [self._now(), int(self._settle_ms < math.inf), FOLD_AFTER_MS, orjson.dumps(told)]
+            calls.append(Call(self.scripts["note_published"], [], args))
+        return calls
 
     def set_level(self, level: Level) -> bool:
         """Store one level; see `set_levels`."""
@@ -176,11 +151,11 @@ class Stock:
             names = {place: list(levels[place].names) for place in places}
             first = True
             while names:
-                with self._client.pipeline(transaction=False) as pipeline:
-                    for place, left in names.items():
-                        args = self._level_args(levels[place], left[:NAMES], first=first)
-                        self.scripts["set_level"](args=args, client=pipeline)
-                    answers = cast("list[tuple[int, int]]", pipeline.execute())
+                calls = [
+                    Call(self.scripts["set_level"], [], self._level_args(levels[place], left[:NAMES], first=first))
+                    for place, left in names.items()
+                ]
+                answers: list[tuple[int, int]] = call_all(self._client, calls)
                 for place, (is_newest, more) in zip(list(names), answers, strict=True):
                     newest[place] = bool(is_newest)
                     names[place] = names[place][NAMES:]
@@ -233,23 +208,3 @@ def _settle_ms() -> float:
 
 def _or_empty(value: int | None) -> int | str:
     return "" if value is None else value
-
-
-def _decision(movement: Movement, verdict: str, detail: str, decided_for: str) -> Decision:
-    problem: Problem | None = None
-    products = list(movement.takes)
-    if decided_for != movement.task_id:
-        return Decision(None, decided_for)  # what was said to another task speaks of that one's products
-    if verdict == "forbidden":
-        problem = rejections.decode(detail)
-    elif verdict == "unknown":
-        problem = rejections.unknown_product([products[int(place) - 1] for place in detail.split(",")])
-    elif verdict == "short":
-        problem = rejections.insufficient_stock([_shortage(movement.takes, entry) for entry in detail.split(",")])
-    return Decision(problem, decided_for)
-
-
-def _shortage(takes: dict[str, int], entry: str) -> rejections.Shortage:
-    place, available = entry.split("=")
-    product_id, requested = list(takes.items())[int(place) - 1]
-    return {"productId": product_id, "requested": requested, "available": max(0, int(available))}

@@ -2,7 +2,7 @@
 
 The whole may be cut off after any step and run again, beside itself too: tasks/storing.py stores the orders, then their
 events are sent or stay in the outbox, then the outcomes are recorded, the messages acknowledged and the writes queued
-that waited for these.
+that waited for these; last, what was sent leaves the outbox.
 """
 
 import logging
@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from celery.states import READY_STATES
+from pymongo.errors import PyMongoError
 
 from models import rejections
 from models.customers import Customer
-from models.order import OutboxEvent
 from models.rounds import rounds
+from models.scripts import call_all
 from models.writes import Outcome, Write
 from tasks import outbox
 from tasks.grouped import MAX_STARTS
+from tasks.outbox import SOON, Confirmed
 from tasks.patience import persist
 from tasks.stores import Stores
 from tasks.storing import Done, store
@@ -46,23 +48,41 @@ def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
         stores.counts["batches_halved"] += 1
         middle = len(writes) // 2
         return _commit_group(writes[:middle], stores) + _commit_group(writes[middle:], stores)
-    _announce(writes, done, customers, stores)
+    sent = _announce(writes, done, customers, stores)
     ended = [(write, done[write.task_id].outcome) for write in writes]
-    persist(partial(stores.records.succeed, ended, dict(stores.counts)))
-    stores.counts.clear()
+    persist(partial(_end, ended, sent, stores))
     return [outcome for _, outcome in ended]
 
 
-def _announce(writes: Sequence[Write], done: dict[str, Done], customers: dict[str, Customer], stores: Stores) -> None:
-    """Send the events, each right after its commit; where something older of its order waits, the sweep sends both."""
-    events: list[tuple[str, OutboxEvent]] = [
-        (write.order_id, unsent[0]) for write in writes if len(unsent := done[write.task_id].unsent) == 1
-    ]
+def _announce(
+    writes: Sequence[Write], done: dict[str, Done], customers: dict[str, Customer], stores: Stores
+) -> list[Confirmed]:
+    """Send the events, each right after its commit; return those that Kafka has."""
+    unsent = {write.order_id: done[write.task_id].unsent for write in writes}
     try:
-        outbox.send_now(stores.outbox, events, customers)
+        return outbox.send_now(stores.outbox, unsent, customers)
     except Exception as error:
         # The orders are stored, and their outboxes hold the events: whatever this was, no write has failed.
-        _log.warning("%d events are left to the sweep: %s", len(events), type(error).__name__)
+        _log.warning("the events of %d writes are left to the sweep: %s", len(writes), type(error).__name__)
+        return []
+
+
+def _end(ended: Sequence[tuple[Write, Outcome]], sent: Sequence[Confirmed], stores: Stores) -> None:
+    """End the writes and note in the ledger what was sent, in one round trip; then that may leave the outboxes."""
+    noting = stores.stock.noting_published(outbox.holding(sent))
+    ending = stores.records.succeeding(ended, stores.counts)
+    *noted, end = call_all(stores.client, [*noting, ending], raise_on_error=False)
+    if isinstance(end, Exception):
+        raise end
+    stores.counts.clear()
+    failed = next((answer for answer in noted if isinstance(answer, Exception)), None)
+    try:
+        if failed is None:
+            outbox.remove(stores.outbox, sent, SOON)
+    except PyMongoError as error:
+        failed = error
+    if failed is not None:
+        _log.warning("%d sent events stay in their outboxes, for the sweep: %s", len(sent), type(failed).__name__)
 
 
 def park(write: Write, stores: Stores, reason: str, starts: int = 1) -> Outcome:

@@ -1,7 +1,9 @@
 """The outbox: an order's events stay in its document until Kafka has confirmed them.
 
 They are sent right after the commit, all of a group together; what is left (Kafka was away, a worker died) the sweep
-finds, leases, and sends whole and in order per order.
+finds, leases, and sends whole and in order per order. What Kafka has is noted on the stock's holds first, and only then
+leaves its outbox: an event that is not in one any more would leave its hold unpublished for good, while losing the
+second step costs one repeat with the same `ce_id`.
 """
 
 import logging
@@ -48,10 +50,16 @@ STATE_KEY = "outbox:state"
 NEVER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
 """What Kafka says of an event that it will not take tomorrow either."""
 
+SOON, SEEN = WriteConcern(w=0), WriteConcern(w=1, j=False)
+"""How the removal of sent events is waited for: not at all, or until MongoDB shows it. None needs to be durable."""
+
 _log = logging.getLogger(__name__)
 
 Unsent = tuple[str, OutboxEvent]
 """An order's id and one of its events."""
+
+Confirmed = tuple[Unsent, Delivery]
+"""An event that Kafka has, with its delivery report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,29 @@ class Swept:
     left: int = 0
 
 
-def send_now(box: Outbox, events: Sequence[Unsent], customers: Mapping[str, Customer]) -> None:
-    """Send the events that commits have just stored, at most one an order, unless Kafka was away a moment ago."""
-    if events and not box.publisher.resting:
-        _send(box, events, customers, SEND_NOW_TIMEOUT)
+def send_now(
+    box: Outbox, outboxes: Mapping[str, Sequence[OutboxEvent]], customers: Mapping[str, Customer]
+) -> list[Confirmed]:
+    """Send what commits have just stored, unless Kafka was away a moment ago; return what Kafka has confirmed.
+
+    `outboxes` are the orders' as they were stored. Where something older of an order still waits, the sweep sends all.
+    """
+    if box.publisher.resting:
+        return []
+    left = dict(outboxes) | _looked_at_again(box, [order_id for order_id, events in outboxes.items() if events[1:]])
+    heads = [(order_id, events[0]) for order_id, events in left.items() if len(events) == 1]
+    return _confirmed(heads, _send(box, heads, customers, SEND_NOW_TIMEOUT))
+
+
+def _looked_at_again(box: Outbox, order_ids: Sequence[str]) -> dict[str, list[OutboxEvent]]:
+    """Return the outboxes of these orders now.
+
+    The event of an order's last write leaves its outbox while the next write begins (`SOON`), and is often gone by the
+    time that one has been stored.
+    """
+    if not order_ids:
+        return {}
+    return {order["_id"]: order["outbox"] for order in box.orders.find({"_id": {"$in": order_ids}}, {"outbox": 1})}
 
 
 def sweep(box: Outbox, now: datetime) -> Swept:
@@ -111,6 +138,9 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
         users = [event["order"].get("userId") for _, event in heads]
         customers = box.customers.find(user for user in users if isinstance(user, str))
         outcomes = _send(box, heads, customers, SWEEP_TIMEOUT)
+        sent = _confirmed(heads, outcomes)
+        box.stock.published(holding(sent))
+        remove(box, sent, SEEN)
         for (order_id, event), outcome in zip(heads, outcomes, strict=True):
             if isinstance(outcome, Delivery):
                 swept.sent += 1
@@ -144,30 +174,26 @@ def _send(
             outcomes[place] = report.name() if report.code() in NEVER else None
         else:
             outcomes[place] = report
-    _confirmed(
-        box, [(each, outcome) for each, outcome in zip(unsent, outcomes, strict=True) if isinstance(outcome, Delivery)]
-    )
     return outcomes
 
 
-def _confirmed(box: Outbox, sent: Sequence[tuple[Unsent, Delivery]]) -> None:
-    """Note on the stock's holds that their events are on Kafka, then take the events out of their outboxes.
+def _confirmed(unsent: Sequence[Unsent], outcomes: Sequence[Delivery | str | None]) -> list[Confirmed]:
+    return [(each, outcome) for each, outcome in zip(unsent, outcomes, strict=True) if isinstance(outcome, Delivery)]
 
-    In this order: an event that is not in an outbox any more would leave its hold unpublished for good, while losing
-    the second step costs one repeat with the same `ce_id`.
-    """
+
+def holding(sent: Sequence[Confirmed]) -> list[Sent]:
+    """Return what the ledger must know of these events, as far as they hold stock."""
+    return [
+        Sent(event["id"], event["takes"], event["topic"], report.partition, report.offset, report.at)
+        for (_, event), report in sent
+        if event.get("takes")
+    ]
+
+
+def remove(box: Outbox, sent: Sequence[Confirmed], concern: WriteConcern) -> None:
+    """Take events that the ledger knows to be on Kafka out of their outboxes."""
     if sent:
-        box.stock.published(
-            [
-                Sent(event["id"], event["takes"], event["topic"], report.partition, report.offset, report.at)
-                for (_, event), report in sent
-                if event.get("takes")
-            ]
-        )
-        # Waited for: the order's next write is released by this one's end, and leaves its own event to the sweep where
-        # it still finds this one.
-        relaxed = box.orders.with_options(write_concern=WriteConcern(w=1, j=False))
-        relaxed.update_many(
+        box.orders.with_options(write_concern=concern).update_many(
             {"_id": {"$in": [order_id for (order_id, _), _ in sent]}},
             {
                 "$pull": {"outbox": {"id": {"$in": [event["id"] for (_, event), _ in sent]}}},

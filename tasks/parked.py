@@ -16,8 +16,9 @@ from celery import states
 from pymongo.collection import Collection
 
 from models import fence, rejections
+from models.movements import decision_key
 from models.order import OrderDocument, TimelineEntry
-from models.stock import Stock, decision_key
+from models.stock import Stock
 from models.writes import Outcome
 from tasks.records import PARKED, QUEUED, Record, Records, new_record, order_keys, record_key, starts_key
 from tasks.transport.scripts import COUNTS

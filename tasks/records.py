@@ -18,8 +18,9 @@ from celery.backends.redis import RedisBackend
 
 from models import rejections
 from models.connections import redis_client
+from models.movements import decision_key
 from models.representations import timestamp
-from models.stock import decision_key
+from models.scripts import Call
 from models.writes import Outcome, Write
 from tasks.transport.scripts import COUNTS
 
@@ -132,9 +133,9 @@ class Records:
                 pipeline.zrem(UNACKED_INDEX, *tags)
                 pipeline.execute()
 
-    def succeed(self, outcomes: Sequence[tuple[Write, Outcome]], counts: Mapping[str, int]) -> None:
-        """End writes with their outcomes, acknowledge their messages, and queue the writes that waited for them."""
-        self.end([_ending(write, outcome) for write, outcome in outcomes], counts)
+    def succeeding(self, outcomes: Sequence[tuple[Write, Outcome]], counts: Mapping[str, int]) -> Call:
+        """Return the call that ends writes with their outcomes."""
+        return self._ending([_ending(write, outcome) for write, outcome in outcomes], counts)
 
     def park(self, write: Write, problem: rejections.Problem, reason: str, starts: int) -> None:
         """End a write as FAILURE and keep its message for an operator; its stock stays taken."""
@@ -148,16 +149,23 @@ class Records:
         self.end([Ending(record, tag=write.delivery_tag)], {"writes_parked": 1})
 
     def end(self, endings: Sequence["Ending"], counts: Mapping[str, int] | None = None) -> None:
-        """End writes, all of them or none; what was decided about their stock is forgotten with their records."""
+        """End writes, all of them or none: acknowledge their messages, and queue the writes that waited for them.
+
+        What was decided about their stock is forgotten with their records.
+        """
+        call = self._ending(endings, counts or {})
+        call.script(keys=call.keys, args=call.args)
+
+    def _ending(self, endings: Sequence["Ending"], counts: Mapping[str, int]) -> Call:
         keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS, UNSTORED]
-        args: list[str | bytes | int] = [LIFETIME, orjson.dumps(counts or {})]
+        args: list[str | bytes | int] = [LIFETIME, orjson.dumps(counts)]
         for ending in endings:
             record = ending.record
             order_id = record["order_id"]
             keys += [record_key(record["task_id"]), *order_keys(order_id), decision_key(order_id, ending.version)]
             unstored = f"{order_id} {record['task_id']}" if ending.unstored else ""
             args += [record["task_id"], orjson.dumps(record), ending.tag or "", unstored]
-        self._end(keys=keys, args=args)
+        return Call(self._end, keys, args)
 
 
 @dataclass(frozen=True, slots=True)

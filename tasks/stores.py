@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Literal
 
+import redis
 from pymongo.collection import Collection
 
 from models.connections import orders, redis_client
@@ -27,6 +28,7 @@ SERVER_TIMEOUT = 10.0
 class Stores:
     """Everything a commit changes, and its clock. `counts` says how often which safeguard fired."""
 
+    client: "redis.Redis"
     orders: "Collection[OrderDocument]"
     stock: Stock
     customers: Customers
@@ -53,6 +55,7 @@ def _stores(_pid: int) -> Stores:
     client = redis_client(SERVER_TIMEOUT)
     collection, customers, stock = orders(SERVER_TIMEOUT), Customers(client), Stock(client)
     return Stores(
+        client=client,
         orders=collection,
         stock=stock,
         customers=customers,

@@ -16,9 +16,9 @@ from pymongo.errors import BulkWriteError
 
 from models import fence, rejections, transitions
 from models.customers import Customer
+from models.movements import Decision, Movement
 from models.order import OrderDocument, OutboxEvent
 from models.rejections import Problem
-from models.stock import Decision, Movement
 from models.transitions import Transition, entry_of
 from models.writes import Outcome, Write
 from tasks.patience import DUPLICATE_KEY, TryLaterError

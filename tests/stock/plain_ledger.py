@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from models.stock import Level, Movement, Sent
+from models.movements import Movement
+from models.stock import Level, Sent
 
 REPORT = 5000
 

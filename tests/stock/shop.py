@@ -5,7 +5,8 @@ from typing import Any
 
 import redis
 
-from models.stock import Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import Level, Sent, Stock
 
 SETTLE_MS = 30_000
 SECOND = 1000

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.servers import RedisServer
-from models.stock import Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import Level, Sent, Stock
 from tests.stock.outcome import Seen, row
 from tests.stock.product_service import PARTITIONS, ProductService
 from tests.stock.product_services import BY_NAME, BY_TIME, MINUTE, OUTSIDE, Character

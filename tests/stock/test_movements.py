@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from models import rejections
-from models.stock import FOLD_AFTER_MS, Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import FOLD_AFTER_MS, Level, Sent, Stock
 from tests.stock.shop import SECOND, SETTLE_MS, Shop
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from models.stock import Movement, Stock
+from models.movements import Movement
+from models.stock import Stock
 from tests.processes import REPOSITORY, Servers, service
 from tests.topics import Topics
 

@@ -22,7 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from models.stock import Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import Level, Sent, Stock
 from tests.stock.plain_ledger import PlainLedger
 from tests.stock.product_service import ProductService, Tells
 from tests.stock.shop import Clock

@@ -13,7 +13,8 @@ import redis
 from confluent_kafka import Consumer, TopicPartition
 
 import celeryconfig
-from models.stock import Level, Movement, Sent, Stock
+from models.movements import Movement
+from models.stock import Level, Sent, Stock
 from tasks import levels_read, unstored
 from tasks.records import UNSTORED
 from tests.processes import REPOSITORY, Servers

@@ -13,6 +13,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
+import tasks.commit
 import tasks.logins
 import tasks.outbox
 from models.customers import Customers
@@ -21,7 +22,6 @@ from models.writes import Write
 from tasks import app
 from tasks.commit import commit
 from tasks.publisher import Publisher
-from tasks.records import Records
 from tasks.stores import open_stores
 
 STEPS: dict[str, tuple[Any, str]] = {
@@ -29,7 +29,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "order stored": (Collection, "bulk_write"),
     "event sent": (Publisher, "deliver"),
     "event removed": (Collection, "update_many"),
-    "outcome recorded": (Records, "succeed"),
+    "outcome recorded": (tasks.commit, "call_all"),
     "level set": (Stock, "set_levels"),
     "customer learnt": (Customers, "learn"),
     "orders asked for": (tasks.logins, "enqueue"),

@@ -79,7 +79,7 @@ def test_what_waits_together_is_stored_by_few_commands(
     assert {record["result"]["outcome"] for record in all_ended(own, ids)} == {"created"}
     assert inserts() - before <= 30
     assert counted(own, "messages_restored") == 0  # each was acknowledged with its result
-    assert own.orders().count_documents({"_id": {"$in": ids}, "outbox": []}) == 300
+    eventually(lambda: own.orders().count_documents({"_id": {"$in": ids}, "outbox": []}) == 300)
     assert own.redis_client().get(f"product:{product}:stock") == "700"
 
 
@@ -176,3 +176,22 @@ def _hear(listener: Any, seen: dict[str, set[str]]) -> None:
 def _events(envelope: dict[str, Any]) -> list[dict[str, Any]]:
     body = json.loads(b64decode(envelope["body"]))
     return body if isinstance(body, list) else [body]
+
+
+def test_events_that_the_ledger_could_not_note_stay_in_their_outboxes_and_fail_no_write(
+    own: Servers, running: Service, topics: Topics, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    own.redis_client().set(f"product:{product}:stock", 10)
+    own.redis_client().set(f"product:{product}:published", "no sorted set")
+    (order_id,) = queue_up(own, product, 1)
+
+    running.worker("orders")
+
+    (record,) = all_ended(own, [order_id])
+    assert record["result"]["outcome"] == "created"
+    assert counted(own, "writes_alone") == 0
+    with topics.reader("order_created") as reader:
+        reader.wait_for(1, key=order_id)
+    stored: Any = own.orders().find_one({"_id": order_id})
+    assert [event["id"] for event in stored["outbox"]] == [f"{order_id}:1"]

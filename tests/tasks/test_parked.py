@@ -12,7 +12,8 @@ import pytest
 from redis import Redis
 
 from models.ids import new_id
-from models.stock import Movement, Stock
+from models.movements import Movement
+from models.stock import Stock
 from models.writes import Write
 from tasks.accept import Submission, accept
 from tasks.envelope import envelope

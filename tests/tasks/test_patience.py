@@ -8,7 +8,8 @@ import redis
 
 from local.servers import RedisServer
 from models.ids import new_id
-from models.stock import Movement, Stock
+from models.movements import Movement
+from models.stock import Stock
 from tasks.patience import is_outage
 
 
