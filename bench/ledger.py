@@ -67,14 +67,13 @@ class OneByOne:
 
     def evalsha(self, *words: Any) -> None:
         """Call a script now."""
-        self._answers.append(self._client.evalsha(*words))
+        try:
+            self._answers.append(self._client.evalsha(*words))
+        except redis.ResponseError as error:
+            self._answers.append(error)
 
-    def script_load(self, script: str) -> Any:
-        """Have Redis know a script."""
-        return self._client.script_load(script)
-
-    def execute(self) -> list[Any]:
-        """Return the answers."""
+    def execute(self, *, raise_on_error: bool) -> list[Any]:  # noqa: ARG002
+        """Return the answers, errors among them."""
         return self._answers
 
 
