@@ -12,7 +12,10 @@ from models.scripts import Call, call_all
 
 EMAIL_KEY = "user:email"
 PREFERENCES_KEY = "user:preferences"
+"""Read where stock is moved (move_stock.lua), so that nobody's order waits for them."""
+
 _LEARN = (Path(__file__).parent / "learn_customer.lua").read_text()
+_EMAILS = "return redis.call('HMGET', KEYS[1], unpack(ARGV))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +30,13 @@ class Login:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """What is known of a customer; one who has not said anything wants to hear of orders."""
-
-    email: str | None
-    wants_notifications: bool
-
-
 class Customers:
     """The customers in one Redis."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
         self._learn = client.register_script(_LEARN)
+        self._emails = client.register_script(_EMAILS)
 
     def learn(self, logins: Sequence[Login]) -> None:
         """Store what is newer than what is known. A missing field erases nothing."""
@@ -57,27 +53,16 @@ class Customers:
                 calls.append(Call(self._learn, keys, args))
         call_all(self._client, calls)
 
-    def find(self, user_ids: Iterable[str]) -> dict[str, Customer]:
-        """Return what is known of each of these, by user, in one round trip."""
-        if not (users := list(dict.fromkeys(user_ids))):
-            return {}
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.hmget(EMAIL_KEY, users)
-            pipeline.hmget(PREFERENCES_KEY, users)
-            emails, preferences = pipeline.execute()
-        return {
-            user: Customer(email, notifications_wanted(told))
-            for user, email, told in zip(users, emails, preferences, strict=True)
-        }
+    def emails(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Return the e-mails of these, by user, as far as they are known."""
+        users = list(dict.fromkeys(user_ids))
+        return found_emails(users, call_all(self._client, self.asking_emails(users)))
+
+    def asking_emails(self, users: Sequence[str]) -> list[Call]:
+        """Return the call that `emails` makes, for those who have others to make together with it."""
+        return [Call(self._emails, [EMAIL_KEY], users)] if users else []
 
 
-def notifications_wanted(preferences: str | None) -> bool:
-    """Tell a no (`notifications: false`, `notifications.orders: false`) from a yes, which is anything else."""
-    try:
-        found = json.loads(preferences or "{}")
-    except ValueError:
-        return True
-    setting = found.get("notifications") if isinstance(found, dict) else None
-    if isinstance(setting, dict):
-        setting = setting.get("orders")
-    return setting is not False
+def found_emails(users: Sequence[str], answers: Sequence[list[str | None]]) -> dict[str, str]:
+    """Return the e-mails that were answered for these."""
+    return {user: email for answer in answers for user, email in zip(users, answer, strict=True) if email is not None}

@@ -2,9 +2,9 @@
 --
 -- KEYS     the decisions taken for each (order, version)
 -- ARGV[1]  the time (ms), '' for Redis' own
--- ARGV[2]  JSON, one array per key: [event id, task id, a refusal found by the caller or '',
---          [product...], [units to take, negative: to give back...]]
--- returns  per key {verdict, detail, task id of the decision}
+-- ARGV[2]  JSON, one array per key: [event id, task id, the customer whose wishes matter or '', the refusal that follows
+--          from them or '', [product...], [units to take, negative: to give back...]]
+-- returns  per key {verdict, detail, task id of the decision, '1' where the customer wants to hear of no orders else ''}
 --
 -- A refusal is remembered like a movement: two runs of one task can never come to different answers.
 local now, movements = clock(ARGV[1]), cjson.decode(ARGV[2])
@@ -17,6 +17,17 @@ local function product_of(id)
     touched[#touched + 1] = id
   end
   return products[id]
+end
+
+-- A no is `notifications: false` or `notifications.orders: false`; whatever else is there, if anything, is a yes.
+local function declined(user)
+  local told = user ~= '' and redis.call('HGET', 'user:preferences', user)
+  local read, found = pcall(cjson.decode, told or '{}')
+  local setting = read and type(found) == 'table' and found.notifications
+  if type(setting) == 'table' then
+    return setting.orders == false
+  end
+  return read and type(found) == 'table' and setting == false
 end
 
 local function refusal(ids, units)
@@ -56,13 +67,14 @@ local function move(event, ids, units)
 end
 
 for i, movement in ipairs(movements) do
-  local event, task, forbidden, ids, units = unpack(movement)
+  local event, task, user, forbidden, ids, units = unpack(movement)
+  local silent = declined(user)
   local known = decided[KEYS[i]] or redis.call('HMGET', KEYS[i], 'verdict', 'detail', 'task')
   if known[1] then
     repeated = repeated + 1
   else
     local verdict, detail = 'forbidden', forbidden
-    if forbidden == '' then
+    if not silent or forbidden == '' then
       verdict, detail = refusal(ids, units)
     end
     if not verdict then
@@ -76,7 +88,7 @@ for i, movement in ipairs(movements) do
     end
     table.insert(fresh, {KEYS[i], known, cjson.encode(takes)})
   end
-  decided[KEYS[i]], answers[i] = known, known
+  decided[KEYS[i]], answers[i] = known, {known[1], known[2], known[3], silent and '1' or ''}
 end
 
 for _, decision in ipairs(fresh) do

@@ -1,5 +1,6 @@
 """Movements of stock, one for each transition of an order, and what is decided about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models import rejections
@@ -20,37 +21,47 @@ def decision_key(order_id: str, version: int) -> str:
 class Movement:
     """The units that one transition takes by product (negative: gives back).
 
-    `forbid` refuses it, unless it was decided before.
+    `forbid` refuses it where its customer wants no notifications, unless it was decided before.
     """
 
     order_id: str
     version: int
     task_id: str
     takes: dict[str, int]
+    customer: str | None = None
     forbid: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a transition's stock, and for which task; of what is another's no problem is told."""
+    """What was decided about a transition's stock, and for which task; of what is another's no problem is told.
+
+    `silent` says that the movement's customer wants to hear of no orders.
+    """
 
     problem: Problem | None
     task_id: str
+    silent: bool
 
 
-def decided(movement: Movement, verdict: str, detail: str, decided_for: str) -> Decision:
-    """Return the decision that move_stock.lua's answer for this movement stands for."""
+def decisions(movements: Sequence[Movement], answers: Sequence[list[list[str]]]) -> list[Decision]:
+    """Return what move_stock.lua decided about these, by the answers of its calls."""
+    each = (answer for of_one_call in answers for answer in of_one_call)
+    return [_decided(movement, *answer) for movement, answer in zip(movements, each, strict=True)]
+
+
+def _decided(movement: Movement, verdict: str, detail: str, decided_for: str, silent: str) -> Decision:
     problem: Problem | None = None
     products = list(movement.takes)
     if decided_for != movement.task_id:
-        return Decision(None, decided_for)  # what was said to another task speaks of that one's products
+        return Decision(None, decided_for, bool(silent))  # what was said to another task speaks of that one's products
     if verdict == "forbidden":
         problem = rejections.decode(detail)
     elif verdict == "unknown":
         problem = rejections.unknown_product([products[int(place) - 1] for place in detail.split(",")])
     elif verdict == "short":
         problem = rejections.insufficient_stock([_shortage(movement.takes, entry) for entry in detail.split(",")])
-    return Decision(problem, decided_for)
+    return Decision(problem, decided_for, bool(silent))
 
 
 def _shortage(takes: dict[str, int], entry: str) -> rejections.Shortage:

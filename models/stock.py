@@ -15,7 +15,7 @@ import orjson
 import redis
 
 from models import rejections
-from models.movements import Decision, Movement, decided, decision_key, event_id
+from models.movements import Decision, Movement, decision_key, decisions, event_id
 from models.rounds import chunks, rounds
 from models.scripts import Call, call_all
 from settings import settings
@@ -96,24 +96,26 @@ class Stock:
 
     def move(self, movements: Sequence[Movement]) -> list[Decision]:
         """Take (or give back) the units of each transition, the earlier ones first, or say why not."""
-        decisions: list[Decision] = []
+        return decisions(movements, call_all(self._client, self.moving(movements)))
+
+    def moving(self, movements: Sequence[Movement]) -> list[Call]:
+        """Return the calls that `move` makes, for those who have others to make together with them."""
+        calls = []
         for batch in chunks(movements, CALL_ENTRIES, lambda movement: len(movement.takes)):
             keys = [decision_key(movement.order_id, movement.version) for movement in batch]
             asked = [
                 [
                     event_id(movement.order_id, movement.version),
                     movement.task_id,
+                    movement.customer or "",
                     rejections.encode(movement.forbid) if movement.forbid else "",
                     list(movement.takes),
                     list(movement.takes.values()),
                 ]
                 for movement in batch
             ]
-            answers = cast(
-                list[list[str]], self.scripts["move_stock"](keys=keys, args=[self._now(), orjson.dumps(asked)])
-            )
-            decisions += [decided(movement, *answer) for movement, answer in zip(batch, answers, strict=True)]
-        return decisions
+            calls.append(Call(self.scripts["move_stock"], keys, [self._now(), orjson.dumps(asked)]))
+        return calls
 
     def undo(self, order_id: str, version: int, task_id: str) -> None:
         """Take back a movement of this task whose transition will not be stored."""

@@ -13,16 +13,16 @@ from celery.states import READY_STATES
 from pymongo.errors import PyMongoError
 
 from models import rejections
-from models.customers import Customer
 from models.rounds import rounds
 from models.scripts import call_all
 from models.writes import Outcome, Write
 from tasks import outbox
+from tasks.done import Done
 from tasks.grouped import MAX_STARTS
 from tasks.outbox import SOON, Confirmed
 from tasks.patience import persist
 from tasks.stores import Stores
-from tasks.storing import Done, store
+from tasks.storing import store
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def commit(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
 def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
     """Commit writes to different orders; where one of them makes it fail, find out which by halves."""
     try:
-        done, customers = persist(partial(store, writes, stores))
+        done, emails = persist(partial(store, writes, stores))
     except Exception as error:
         if len(writes) == 1:
             _log.exception("write %s of order %s is parked", writes[0].task_id, writes[0].order_id)
@@ -48,19 +48,19 @@ def _commit_group(writes: Sequence[Write], stores: Stores) -> list[Outcome]:
         stores.counts["batches_halved"] += 1
         middle = len(writes) // 2
         return _commit_group(writes[:middle], stores) + _commit_group(writes[middle:], stores)
-    sent = _announce(writes, done, customers, stores)
+    sent = _announce(writes, done, emails, stores)
     ended = [(write, done[write.task_id].outcome) for write in writes]
     persist(partial(_end, ended, sent, stores))
     return [outcome for _, outcome in ended]
 
 
 def _announce(
-    writes: Sequence[Write], done: dict[str, Done], customers: dict[str, Customer], stores: Stores
+    writes: Sequence[Write], done: dict[str, Done], emails: dict[str, str], stores: Stores
 ) -> list[Confirmed]:
     """Send the events, each right after its commit; return those that Kafka has."""
     unsent = {write.order_id: done[write.task_id].unsent for write in writes}
     try:
-        return outbox.send_now(stores.outbox, unsent, customers)
+        return outbox.send_now(stores.outbox, unsent, emails)
     except Exception as error:
         # The orders are stored, and their outboxes hold the events: whatever this was, no write has failed.
         _log.warning("the events of %d writes are left to the sweep: %s", len(writes), type(error).__name__)

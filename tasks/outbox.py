@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError
 from pymongo import ASCENDING, WriteConcern
 from pymongo.collection import Collection
 
-from models.customers import Customer, Customers
+from models.customers import Customers
 from models.ids import new_id
 from models.order import OrderDocument, OutboxEvent, ParkedEvent
 from models.representations import timestamp
@@ -82,9 +82,7 @@ class Swept:
     left: int = 0
 
 
-def send_now(
-    box: Outbox, outboxes: Mapping[str, Sequence[OutboxEvent]], customers: Mapping[str, Customer]
-) -> list[Confirmed]:
+def send_now(box: Outbox, outboxes: Mapping[str, Sequence[OutboxEvent]], emails: Mapping[str, str]) -> list[Confirmed]:
     """Send what commits have just stored, unless Kafka was away a moment ago; return what Kafka has confirmed.
 
     `outboxes` are the orders' as they were stored. Where something older of an order still waits, the sweep sends all.
@@ -93,7 +91,7 @@ def send_now(
         return []
     left = dict(outboxes) | _looked_at_again(box, [order_id for order_id, events in outboxes.items() if events[1:]])
     heads = [(order_id, events[0]) for order_id, events in left.items() if len(events) == 1]
-    return _confirmed(heads, _send(box, heads, customers, SEND_NOW_TIMEOUT))
+    return _confirmed(heads, _send(box, heads, emails, SEND_NOW_TIMEOUT))
 
 
 def _looked_at_again(box: Outbox, order_ids: Sequence[str]) -> dict[str, list[OutboxEvent]]:
@@ -136,8 +134,8 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
     stuck: set[str] = set()
     while heads := [(order_id, events[0]) for order_id, events in waiting.items() if events]:
         users = [event["order"].get("userId") for _, event in heads]
-        customers = box.customers.find(user for user in users if isinstance(user, str))
-        outcomes = _send(box, heads, customers, SWEEP_TIMEOUT)
+        emails = box.customers.emails(user for user in users if isinstance(user, str))
+        outcomes = _send(box, heads, emails, SWEEP_TIMEOUT)
         sent = _confirmed(heads, outcomes)
         box.stock.published(holding(sent))
         remove(box, sent, SEEN)
@@ -157,15 +155,14 @@ def _sweep_some(box: Outbox, orders: Sequence[OrderDocument], now: datetime, swe
 
 
 def _send(
-    box: Outbox, unsent: Sequence[Unsent], customers: Mapping[str, Customer], timeout: float
+    box: Outbox, unsent: Sequence[Unsent], emails: Mapping[str, str], timeout: float
 ) -> list[Delivery | str | None]:
     """Send events of different orders; return for each its report, why it never can be sent, or None."""
     outcomes: list[Delivery | str | None] = [None] * len(unsent)
     messages, places = [], []
     for place, (order_id, event) in enumerate(unsent):
         try:
-            customer = customers.get(event["order"]["userId"])
-            messages.append(order_event(event, order_id, customer.email if customer else None))
+            messages.append(order_event(event, order_id, emails.get(event["order"]["userId"])))
             places.append(place)
         except (TypeError, ValueError, KeyError) as error:
             outcomes[place] = f"it can't be written as JSON: {type(error).__name__}"

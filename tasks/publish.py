@@ -42,11 +42,11 @@ def publish_together(group: Sequence[Kept], redelivered: bool) -> tuple[list[str
 
 def _publish(group: Sequence[Kept]) -> None:
     """Publish each user's newest orders, a few megabytes at a time."""
-    customers = Customers(redis_client(SERVER_TIMEOUT)).find([kept.told.user_id for kept in group])
+    emails = Customers(redis_client(SERVER_TIMEOUT)).emails([kept.told.user_id for kept in group])
     events: list[Event] = []
     size = 0
     for kept in group:
-        event = _user_orders(kept, customers[kept.told.user_id].email)
+        event = _user_orders(kept, emails.get(kept.told.user_id))
         events.append(event)
         size += len(event.value or b"")
         if size > MAX_BYTES_AT_ONCE:

@@ -75,12 +75,13 @@ def test_a_give_back_undone_after_a_level_has_dropped_it_is_not_taken_twice(shop
 def test_a_batch_is_decided_in_its_order_each_movement_all_or_none(shop: Shop) -> None:
     shop.client.set("product:vase:stock", 10)
     off = rejections.notifications_off("ann")
+    shop.client.hset("user:preferences", "quiet", '{"notifications": false}')
     asked = [
         Movement("a", 1, "t1", {"lamp": 60, "vase": 10}),
         Movement("b", 1, "t2", {"lamp": 30, "vase": 1}),
         Movement("c", 1, "t3", {"lamp": 40}),
         Movement("d", 1, "t4", {"lamp": 1, "jug": 1}),
-        Movement("e", 1, "t5", {"lamp": 1}, forbid=off),
+        Movement("e", 1, "t5", {"lamp": 1}, customer="quiet", forbid=off),
         Movement("a", 2, "t6", {"vase": -2}),
         Movement("f", 1, "t7", {"vase": 2}),
         Movement("g", 1, "t8", {}),
@@ -191,3 +192,37 @@ def test_the_example_of_the_docs(shop: Shop) -> None:
     shop.wait(34 * SECOND)
     shop.level(13)
     assert shop.left == 13
+
+
+@pytest.mark.parametrize(
+    ("preferences", "silent"),
+    [
+        ('{"notifications": false}', True),
+        ('{"notifications": {"orders": false}, "more": [1]}', True),
+        (None, False),
+        ("{}", False),
+        ('{"notifications": true}', False),
+        ('{"notifications": null}', False),
+        ('{"notifications": 0}', False),
+        ('{"notifications": {"orders": null, "news": false}}', False),
+        ('{"notifications": [false]}', False),
+        ('{"orders": false}', False),
+        ("false", False),
+        ("null", False),
+        ("[]", False),
+        ("{broken", False),
+        ("", False),
+    ],
+)
+def test_only_a_plain_no_is_a_no(preferences: str | None, silent: bool, shop: Shop) -> None:
+    off = rejections.notifications_off("ann")
+    if preferences is not None:
+        shop.client.hset("user:preferences", "ann", preferences)
+
+    (asked,) = shop.stock.move([Movement("a", 1, "t1", {"lamp": 1}, customer="ann", forbid=off)])
+    (told,) = shop.stock.move([Movement("b", 1, "t2", {"lamp": 1}, customer="ann")])
+    (other,) = shop.stock.move([Movement("c", 1, "t3", {"lamp": 1}, forbid=off)])
+
+    assert (asked.silent, asked.problem) == (silent, off if silent else None)
+    assert (told.silent, told.problem) == (silent, None)
+    assert (other.silent, other.problem) == (False, None)

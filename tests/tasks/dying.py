@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 
 import tasks.commit
 import tasks.logins
+import tasks.moving
 import tasks.outbox
 from models.customers import Customers
 from models.stock import Stock
@@ -25,7 +26,7 @@ from tasks.publisher import Publisher
 from tasks.stores import open_stores
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "stock decided": (Stock, "move"),
+    "stock decided": (tasks.moving, "call_all"),
     "order stored": (Collection, "bulk_write"),
     "event sent": (Publisher, "deliver"),
     "event removed": (Collection, "update_many"),
