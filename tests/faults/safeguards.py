@@ -68,7 +68,7 @@ SAFEGUARDS = (
         "taskId filter",
         (
             Change(
-                "tasks/storing.py",
+                "tasks/done.py",
                 "entry = entry_of(stored, write.task_id) if stored else None",
                 "entry = None",
             ),

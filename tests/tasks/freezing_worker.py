@@ -11,10 +11,13 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from models.stock import Stock
+import tasks.moving
 from tasks import app
 
-STEPS: dict[str, tuple[Any, str]] = {"before stock": (Stock, "move"), "before order": (Collection, "bulk_write")}
+STEPS: dict[str, tuple[Any, str]] = {
+    "before stock": (tasks.moving, "call_all"),
+    "before order": (Collection, "bulk_write"),
+}
 
 
 def main() -> None:
