@@ -1,6 +1,6 @@
 """An event loop around the Flask application: gunicorn's worker hands it requests, as ASGI does.
 
-Each is an ordinary WSGI call on one of a few threads. Plain requests for new orders don't come here: api/creating.py.
+Each is an ordinary WSGI call on one of a few threads. Most requests don't come here: api/on_connection.py.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ class ClientGoneError(Exception):
 class Loop:
     """The Flask application as an ASGI one."""
 
-    def __init__(self, app: Flask, threads: int) -> None:
+    def __init__(self, app: Flask, threads: ThreadPoolExecutor) -> None:
         self._app = app
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._threads = threads
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -44,18 +44,32 @@ class Loop:
         status, headers, parts = await loop.run_in_executor(self._threads, _wsgi, self._app, environ)
         if isinstance(parts, list):
             await _send_whole(send, status, headers, b"".join(parts))
-            return
-        gone = loop.create_task(_until_gone(receive))
-        try:
-            await send(_start(status, headers))
-            while (part := await loop.run_in_executor(self._threads, next, parts, None)) is not None:
-                if gone.done():
-                    return
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            gone.cancel()
-            await loop.run_in_executor(self._threads, parts.close)
+        else:
+            await send_parts(self._threads, receive, send, start(status, headers), parts)
+
+
+def start(status: str, headers: Headers) -> dict[str, Any]:
+    """Return the message with which an answer starts."""
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": int(status[:3]), "headers": encoded}
+
+
+async def send_parts(
+    threads: ThreadPoolExecutor, receive: Receive, send: Send, head: dict[str, Any], parts: Any
+) -> None:
+    """Send an answer whose parts are made on threads, one after the other, as long as somebody listens."""
+    loop = asyncio.get_running_loop()
+    gone = loop.create_task(_until_gone(receive))
+    try:
+        await send(head)
+        while (part := await loop.run_in_executor(threads, next, parts, None)) is not None:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        await loop.run_in_executor(threads, parts.close)
 
 
 def _wsgi(app: Flask, environ: Environment) -> tuple[str, Headers, "list[bytes] | Any"]:
@@ -125,11 +139,6 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _start(status: str, headers: Headers) -> dict[str, Any]:
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return {"type": "http.response.start", "status": int(status[:3]), "headers": encoded}
-
-
 async def _send_whole(send: Send, status: str, headers: Headers, body: bytes) -> None:
-    await send(_start(status, headers))
+    await send(start(status, headers))
     await send({"type": "http.response.body", "body": body})

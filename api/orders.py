@@ -1,6 +1,5 @@
 """The routes of orders: writes are validated and accepted here, and carried out by workers."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from api.accepting import accept_change, accept_create, creation
 from api.bodies import parse_create, parse_update
 from api.json_body import WriteRequest, read_json
 from api.problems import not_found
+from api.publishing import PUBLISH_TIMEOUT, not_published
 from api.reading import list_response, selection_from_query
 from models.ids import new_id
 from models.representations import one_shown
@@ -21,11 +21,7 @@ from settings import settings
 from tasks.accept import Submission
 from tasks.enqueue import enqueue, user_orders_job
 
-PUBLISH_TIMEOUT = 1.0
-"""Seconds that a reader of a user's orders waits at the most until their publishing is enqueued."""
-
 blueprint = Blueprint("orders", __name__)
-_log = logging.getLogger(__name__)
 
 
 @blueprint.post("/order/create")
@@ -65,7 +61,7 @@ def list_of_user(user_id: str) -> Response:
             with stores.task_store(PUBLISH_TIMEOUT) as client:
                 enqueue(client, [user_orders_job(user_id, "request", new_id())])
         except (redis.RedisError, stores.NotAskedError) as error:
-            _log.warning("user_orders is not published: %s", type(error).__name__)
+            not_published(error)
     return response
 
 

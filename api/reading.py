@@ -70,9 +70,7 @@ def selection_from_query(user_id: str | None = None) -> Selection:
 def list_response(collection: "Collection[OrderDocument]", selection: Selection) -> Response:
     """Answer with a JSON array of orders: one page where a limit is given, else all of them, streamed if many."""
     if selection.limit is None:
-        first = newest_shown(collection, selection.filter(), BATCH)  # what breaks here is still a clean answer
-        body = orjson.dumps(first) if len(first) < BATCH else _stream(collection, selection, first)
-        return Response(body, content_type="application/json")
+        return Response(everything(collection, selection), content_type="application/json")
     orders = newest_shown(collection, selection.filter(), selection.limit + 1)  # one more: is there a next page?
     page = orders[: selection.limit]
     response = Response(orjson.dumps(page), content_type="application/json")
@@ -81,6 +79,12 @@ def list_response(collection: "Collection[OrderDocument]", selection: Selection)
         cursor = urlsafe_b64encode(f"{_CURSOR_MARK}{page[-1]['orderId']}".encode()).decode().rstrip("=")
         response.headers["Link"] = f'<{request.path}?{urlencode({**query, "cursor": cursor})}>; rel="next"'
     return response
+
+
+def everything(collection: "Collection[OrderDocument]", selection: Selection) -> bytes | Iterator[bytes]:
+    """Return a JSON array of all these orders, in parts if there are many."""
+    first = newest_shown(collection, selection.filter(), BATCH)  # what breaks here is still a clean answer
+    return orjson.dumps(first) if len(first) < BATCH else _stream(collection, selection, first)
 
 
 def _stream(collection: "Collection[OrderDocument]", selection: Selection, batch: list[ShownOrder]) -> Iterator[bytes]:

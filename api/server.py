@@ -3,6 +3,7 @@
 What never becomes a request (bytes that can't be parsed, a head without an end) is answered with a problem here.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -12,8 +13,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
 from api.creating import Creation
+from api.listing import Listing
 from api.loop import Loop
+from api.on_connection import OnConnection
 from api.problems import PROBLEM_JSON, problem_of_status
+from api.publishing import Publishing
 from api.together import Together
 
 MAX_URL_BYTES = 4094
@@ -26,15 +30,22 @@ class TooLargeError(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that bounds a request's head, says what was wrong with it, and has new orders created here."""
+    """A connection that bounds a request's head, says what was wrong with it, and answers much itself."""
 
     _head_bytes = 0
     _in_head = True
     _why = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, *arguments: Any, together: Together, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        together: Together,
+        publishing: Publishing,
+        threads: ThreadPoolExecutor,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
-        self._together = together
+        self._together, self._publishing, self._threads = together, publishing, threads
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a head that does not end is not waited for."""
@@ -64,19 +75,21 @@ class Protocol(HttpToolsProtocol):
             raise TooLargeError
         if Creation.fits(self):
             self.cycle = Creation(self, self._together)
+        elif Listing.fits(self):
+            self.cycle = Listing(self, self._threads, self._publishing)
         else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Keep what came of a request's body."""
         super().on_body(body)
-        if isinstance(self.cycle, Creation) and not self.cycle.response_complete:
+        if isinstance(self.cycle, OnConnection) and not self.cycle.response_complete:
             self.cycle.on_body()
 
     def on_message_complete(self) -> None:
-        """Carry a new order out, and wait for the next request's head."""
+        """Carry out what this connection answers itself, and wait for the next request's head."""
         super().on_message_complete()
-        if isinstance(self.cycle, Creation) and not self.cycle.response_complete:
+        if isinstance(self.cycle, OnConnection) and not self.cycle.response_complete:
             self.cycle.carry_out()
         self._head_bytes, self._in_head = 0, True
 
@@ -113,6 +126,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
 
     async def _serve(self) -> None:
         # Here, not where the application is made: a client of the loop is made in the loop, and after the fork.
-        self.wsgi: Any = Loop(self.wsgi, self.cfg.threads)
-        self.config.http = partial(Protocol, together=Together())
+        threads = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
+        self.wsgi: Any = Loop(self.wsgi, threads)
+        self.config.http = partial(Protocol, together=Together(), publishing=Publishing(), threads=threads)
         await super()._serve()

@@ -101,7 +101,13 @@ class Gate:
 def order_store(at_most: float = BUDGET) -> Iterator["Collection[OrderDocument]"]:
     """Have MongoDB's orders for what is left of this request's budget, at the most so many seconds of it."""
     now = time.monotonic()
-    until = min(_budget_ends(now) - SELECTION, now + at_most)
+    with order_store_until(min(_budget_ends(now) - SELECTION, now + at_most)) as found:
+        yield found
+
+
+@contextmanager
+def order_store_until(until: float) -> Iterator["Collection[OrderDocument]"]:
+    """Have MongoDB's orders until then, on the monotonic clock: a budget that is no request's of Flask's."""
     with _gate("MongoDB").passed(until), pymongo.timeout(until - time.monotonic()):
         yield orders(BUDGET)
 

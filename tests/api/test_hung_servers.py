@@ -73,6 +73,14 @@ def test_while_many_wait_for_a_hung_server_the_others_are_answered(own: Service,
     eventually(lambda: Client(own.url).get("/readyz").ok)
 
 
+def test_many_read_a_user_s_orders_while_redis_hangs(own: Service) -> None:
+    with away(own.servers.redis_server, "paused"), ThreadPoolExecutor(MANY) as pool:
+        answers = list(pool.map(lambda _: timed(own, "GET", "/order/someone"), range(MANY)))
+
+    assert {each.answer.status_code for each in answers} == {200}
+    assert max(each.took for each in answers) < DEADLINE
+
+
 def test_a_write_that_asks_two_hung_servers_waits_for_both_together(own: Service) -> None:
     order_id = Client(own.url).write("POST", "/order/create", ORDER)["orderId"]
 
