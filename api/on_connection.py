@@ -47,7 +47,7 @@ class OnConnection(RequestResponseCycle):
         self.flow.resume_reading()
 
     def carry_out(self) -> None:
-        """Do what is asked, and answer; the request has arrived, and nothing was answered yet."""
+        """Do what is asked, and answer; the request has arrived, or is too long, and nothing was answered yet."""
         raise NotImplementedError
 
     def answer(self, response: Response) -> None:

@@ -24,7 +24,7 @@ class Publishing:
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._sending: asyncio.Task[None] | None = None
 
-    async def ask(self, user_id: str) -> None:
+    async def ask(self, user_id: str, seconds: float) -> None:
         """Have a user's orders published; return when that is enqueued, or could not be in time: then it is logged."""
         loop = asyncio.get_running_loop()
         enqueued: asyncio.Future[None] = loop.create_future()
@@ -32,7 +32,7 @@ class Publishing:
         if self._sending is None:
             self._sending = loop.create_task(self._send_all())
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
+            async with asyncio.timeout(seconds):
                 await enqueued
         except (redis.RedisError, TimeoutError) as error:
             not_published(error)

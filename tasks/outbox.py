@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pymongo
 import redis
 from confluent_kafka import KafkaError
 from pymongo import ASCENDING, WriteConcern
 from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
 
 from models.customers import Customers
 from models.ids import new_id
@@ -27,7 +29,7 @@ from tasks.publisher import DELIVERY_TIMEOUT, Delivery, Publisher
 from tasks.transport.scripts import COUNTS
 
 SEND_NOW_TIMEOUT = 1.0
-"""Seconds a commit waits for Kafka before it leaves its events to the sweep."""
+"""Seconds a commit waits for Kafka, or for a second look at outboxes, before it leaves its events to the sweep."""
 
 SWEEP_TIMEOUT = 10.0
 """Seconds a sweep waits for the reports of one round of events."""
@@ -98,11 +100,17 @@ def _looked_at_again(box: Outbox, order_ids: Sequence[str]) -> dict[str, list[Ou
     """Return the outboxes of these orders now.
 
     The event of an order's last write leaves its outbox while the next write begins (`SOON`), and is often gone by the
-    time that one has been stored.
+    time that one has been stored. Where MongoDB does not answer, these orders are the sweep's, and the others go on.
     """
     if not order_ids:
         return {}
-    return {order["_id"]: order["outbox"] for order in box.orders.find({"_id": {"$in": order_ids}}, {"outbox": 1})}
+    try:
+        with pymongo.timeout(SEND_NOW_TIMEOUT):
+            found = box.orders.find({"_id": {"$in": order_ids}}, {"outbox": 1}).to_list()
+    except PyMongoError as error:
+        _log.warning("the outboxes of %d orders are left to the sweep: %s", len(order_ids), type(error).__name__)
+        return {}
+    return {order["_id"]: order["outbox"] for order in found}
 
 
 def sweep(box: Outbox, now: datetime) -> Swept:

@@ -5,7 +5,6 @@
 3. All are stored in one bulk write, each order in one atomic step, under the version it was read with.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -27,8 +26,6 @@ NEW = timedelta(seconds=LIFETIME / 2)
 """Since its acceptance, while which a create is tried without a look for its order. Had it been stored before, what was
 decided about its stock would still be known, so nothing would move twice, and MongoDB would not take the order again.
 """
-
-_log = logging.getLogger(__name__)
 
 
 def store(writes: Sequence[Write], stores: Stores) -> tuple[dict[str, Done], dict[str, str]]:

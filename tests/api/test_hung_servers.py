@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from local.servers import Mongod, RedisServer, Server
+from tests.api.archive import stored_order
 from tests.api.contract import json_of, problem
 from tests.api.test_servers_away import DEADLINE, away
 from tests.client import Client
@@ -79,6 +80,20 @@ def test_many_read_a_user_s_orders_while_redis_hangs(own: Service) -> None:
 
     assert {each.answer.status_code for each in answers} == {200}
     assert max(each.took for each in answers) < DEADLINE
+
+
+def test_a_list_that_breaks_off_ends_its_connection(own: Service) -> None:
+    filler = {"filler": "x" * 15_000}
+    own.servers.orders().insert_many([stored_order(number, userId="many", metadata=filler) for number in range(1500)])
+    with Client(own.url).connected() as connection:
+        connection.sendall(b"GET /order/many HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = connection.recv(12)
+        assert received == b"HTTP/1.1 200"
+        with away(own.servers.mongod, "paused"):  # more is to come than fits between us
+            while piece := connection.recv(1_000_000):
+                received = piece
+    assert not received.endswith(b"0\r\n\r\n")
+    assert "break off" in own.children["api"].log.read_text()
 
 
 def test_a_write_that_asks_two_hung_servers_waits_for_both_together(own: Service) -> None:

@@ -1,8 +1,10 @@
 """An order's event goes out right after its commit, though the one before may hardly have left the outbox."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pymongo
 import pytest
 
 from models import transitions
@@ -76,3 +78,14 @@ def test_nothing_is_sent_where_somebody_else_was_quicker(box: Outbox) -> None:
     store(box, order_id, [])
 
     assert send_now(box, {order_id: two_events(order_id)}, {}) == []
+
+
+def test_others_are_sent_where_mongodb_does_not_tell_what_has_left(box: Outbox) -> None:
+    unknown, alone = new_id(), new_id()
+    nobody: Any = pymongo.MongoClient("mongodb://127.0.0.1:1")
+    asking_nobody = replace(box, orders=nobody["none"]["orders"])
+
+    sent = send_now(asking_nobody, {unknown: two_events(unknown), alone: two_events(alone)[:1]}, {})
+
+    nobody.close()
+    assert [order_id for (order_id, _), _ in sent] == [alone]
