@@ -1,8 +1,9 @@
 """Processes that kill themselves at one step, once told to: `python -m tests.faults.doomed <what> <file> <command>`.
 
-`outbox <file> celery -A tasks worker …` dies when it is about to take an event out of an outbox, after Kafka's delivery
-report; `offsets <file> bridge` when it is about to store the offsets of a batch that it has enqueued. Whoever finds the
-file removes it and dies with its whole group. The clients of MongoDB and Kafka are patched; the service has no hook.
+`report <file> celery -A tasks worker …` dies right after Kafka's delivery reports, with nothing noted and no write
+ended; `outbox <file> celery -A tasks worker …` when it is about to take an event out of an outbox; `offsets <file>
+bridge` when it is about to store the offsets of a batch that it has enqueued. Whoever finds the file removes it and
+dies with its whole group. The clients of MongoDB and Kafka are patched; the service has no hook.
 """
 
 import os
@@ -41,6 +42,17 @@ def _doom(name: str) -> None:
     setattr(Collection, name, deadly)
 
 
+class DoomedProducer(confluent_kafka.Producer):
+    """A producer after whose reports a process may not live."""
+
+    def flush(self, *args: Any, **options: Any) -> int:
+        """Wait for the reports, then die if told to."""
+        left = super().flush(*args, **options)
+        if not left:
+            _die_if_told()
+        return left
+
+
 class DoomedConsumer(confluent_kafka.Consumer):
     """A consumer that may not live to store offsets."""
 
@@ -56,6 +68,9 @@ def main(what: str, command: list[str]) -> None:
     if what == "outbox":
         for name in ("update_one", "update_many", "bulk_write"):
             _doom(name)
+        runpy.run_module("celery", run_name="__main__")
+    elif what == "report":
+        confluent_kafka.Producer = DoomedProducer  # type: ignore[misc]
         runpy.run_module("celery", run_name="__main__")
     else:
         confluent_kafka.Consumer = DoomedConsumer  # type: ignore[misc]

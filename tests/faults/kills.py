@@ -156,17 +156,31 @@ def _doomed(scene: Scene, what: str, *command: str) -> tuple[Path, tuple[str, ..
     return order, ("python", "-m", "tests.faults.doomed", what, str(order), *command)
 
 
-@fault(fires=("killed before an outbox's removal", "events repeated"), on=("workers",), often=True)
-def killed_between_report_and_removal(scene: Scene) -> None:
-    """kill -9 of a worker after Kafka's delivery report, before its event leaves the outbox."""
-    order, _ = _doomed(scene, "outbox")
+def _doomed_worker(scene: Scene, what: str) -> None:
+    order, _ = _doomed(scene, what)
     commands = {
-        role.replace("-", "_"): _doomed(scene, "outbox", *worker_command("orders", role))[1] for role in ORDER_WORKERS
+        role.replace("-", "_"): _doomed(scene, what, *worker_command("orders", role))[1] for role in ORDER_WORKERS
     }
     with scene.shop.other_command(**commands):
         order.touch()
         _obeyed(order)
-        scene.signs["killed before an outbox's removal"] += 1
+
+
+@fault(fires=("killed after Kafka's reports", "events repeated", "writes_found_done"), on=("workers",), often=True)
+def killed_between_report_and_end(scene: Scene) -> None:
+    """kill -9 of a worker after Kafka's delivery reports, before they are noted and its writes are ended."""
+    client = scene.shop.servers.redis_client()
+    # Those of the kill before have ended: one that is hit twice while it runs alone is rightly parked.
+    eventually(lambda: client.hlen("unacked") == client.llen("orders") == 0, within=30)
+    _doomed_worker(scene, "report")
+    scene.signs["killed after Kafka's reports"] += 1
+
+
+@fault(fires=("killed before an outbox's removal", "events repeated"), on=("workers",), often=True)
+def killed_between_end_and_removal(scene: Scene) -> None:
+    """kill -9 of a worker whose writes have ended, before their events leave the outbox."""
+    _doomed_worker(scene, "outbox")
+    scene.signs["killed before an outbox's removal"] += 1
 
 
 @fault(fires=("killed before offsets were stored", "levels_superseded"), on=("bridges",), often=True)
