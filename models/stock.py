@@ -123,8 +123,7 @@ class Stock:
 
     def published(self, sent: Sequence[Sent]) -> None:
         """Note on the holds of these events that they are on Kafka. Noting it again, or a repeat, changes nothing."""
-        for call in self.noting_published(sent):
-            call.script(keys=call.keys, args=call.args)
+        call_all(self._client, self.noting_published(sent))
 
     def noting_published(self, sent: Sequence[Sent]) -> list[Call]:
         """Return the calls that `published` makes, for those who have others to make together with them."""

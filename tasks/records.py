@@ -20,7 +20,7 @@ from models import rejections
 from models.connections import redis_client
 from models.movements import decision_key
 from models.representations import timestamp
-from models.scripts import Call
+from models.scripts import Call, call_all
 from models.writes import Outcome, Write
 from tasks.transport.scripts import COUNTS
 
@@ -153,8 +153,7 @@ class Records:
 
         What was decided about their stock is forgotten with their records.
         """
-        call = self._ending(endings, counts or {})
-        call.script(keys=call.keys, args=call.args)
+        call_all(self._client, [self._ending(endings, counts or {})])
 
     def _ending(self, endings: Sequence["Ending"], counts: Mapping[str, int]) -> Call:
         keys = [QUEUE, UNACKED, UNACKED_INDEX, COUNTS, UNSTORED]
