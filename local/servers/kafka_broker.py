@@ -20,10 +20,13 @@ from local.servers.java import java, java_of_path
 from local.servers.server import Server
 from local.wheels import JAVA
 
+# Of the two compilers the quick one alone: this broker is always young, and the other one takes a core for up to a tenth
+# of a second again and again, from whatever is measured or tested beside it.
 OPTIONS = (
     "-Xms64m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",

@@ -2,19 +2,21 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import redis
-from kombu.utils.encoding import bytes_to_str
 
 from tasks.transport.in_hand import InHand
 from tasks.transport.mended import MendedChannel, MendedTransport
-from tasks.transport.message import parsed
 from tasks.transport.poller import Poller, Wait
-from tasks.transport.scripts import COUNTS, MOST_BYTES, MOST_MESSAGES, Scripts
+from tasks.transport.scripts import MOST_MESSAGES, Scripts
+from tasks.transport.taking import Taking
+
+MOST_UNSEEN = 100
+"""Messages taken at the most by who waits: if it was frozen meanwhile, they come back by their visibility timeout."""
 
 REST = 1.0
 """Seconds for which nothing is taken when Redis has no memory left for it."""
@@ -23,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Channel(MendedChannel):
-    """A channel that waits for messages without taking them, and takes them in one script."""
+    """A channel whose messages leave their queue by one script, which notes who has them."""
 
     QoS = InHand
     priority_steps = [0]  # noqa: RUF012
@@ -58,6 +60,11 @@ class Channel(MendedChannel):
         """The scripts; each call names the client."""
         return Scripts(self.commands)
 
+    @cached_property
+    def taking(self) -> Taking:
+        """How messages are taken."""
+        return Taking(self)
+
     # Consuming
 
     def basic_consume(self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, **options: Any) -> Any:
@@ -71,8 +78,22 @@ class Channel(MendedChannel):
             del self._consumers_of[queue]
             wait = self._waits.pop(queue, None)
             if wait is not None:
+                self._hear_out(wait)
                 wait.connection.disconnect()
                 self.async_pool.release(wait.connection)
+
+    def _hear_out(self, wait: Wait) -> None:
+        """Put back what a wait that ends has just been given."""
+        if wait.asked_at is None:
+            return
+        try:
+            self.commands.client_unblock(wait.client_id)
+            _, messages = self.taking.read(wait.queue, wait.answer() or [0])
+            for message in messages:
+                self.qos.append(message, message.delivery_tag)
+            self.requeue([message.delivery_tag for message in messages], redelivered=False)
+        except self.redis_errors as error:
+            _log.warning("what came last comes back by its visibility timeout: %s", type(error).__name__)
 
     def acknowledges(self) -> bool:
         """Tell whether a consumer of this channel acknowledges what it gets."""
@@ -94,9 +115,12 @@ class Channel(MendedChannel):
         if wait.asked_at is None:
             wait.connection.disconnect()  # no answer is owed: the server closed it
             return False
+        taken = None
         with self._resting_when_full():
-            wait.answer()
-        return self.take_ready()
+            taken = wait.answer()
+        if taken is None:
+            return self.take_ready()
+        return self._deliver(wait, *self.taking.read(wait.queue, taken))
 
     def may_take(self) -> bool:
         """Tell whether prefetch allows another message, and Redis has not just refused one."""
@@ -119,16 +143,19 @@ class Channel(MendedChannel):
         taken = False
         for queue in self._queue_cycle.consume(len(self.active_queues)):
             wait = self._waits.get(queue)
-            if wait is not None and wait.ready and self.may_take():
+            if wait is not None and wait.ready and not wait.is_taking and self.may_take():
                 taken |= self._take_and_deliver(wait)
         return taken
 
     def _take_and_deliver(self, wait: Wait) -> bool:
-        callback, no_ack = self._consumers_of[wait.queue]
         left = 1
         messages: list[Any] = []
         with self._resting_when_full():
-            left, messages = self._take(wait.queue, self.qos.can_consume_max_estimate() or MOST_MESSAGES, no_ack)
+            left, messages = self.taking.take(wait.queue, self._most(), self._consumers_of[wait.queue][1])
+        return self._deliver(wait, left, messages)
+
+    def _deliver(self, wait: Wait, left: int, messages: Sequence[Any]) -> bool:
+        callback, no_ack = self._consumers_of[wait.queue]
         wait.ready = left > 0
         self._queue_cycle.rotate(wait.queue)
         for message in messages:
@@ -137,38 +164,30 @@ class Channel(MendedChannel):
             callback(message)
         return bool(messages)
 
+    def command_to_take(self, queue: str) -> tuple[Any, ...] | None:
+        """Return the command that takes from a queue, to be sent along with the wait; None where it must not be.
+
+        Who consumes several queues has room for one of them when a message comes, and each has its turn. And what is
+        not acknowledged is lost with who has it in hand.
+        """
+        if len(self.active_queues) > 1 or self._consumers_of[queue][1]:
+            return None
+        return self.taking.command(queue, min(self._most(), MOST_UNSEEN))
+
+    def _most(self) -> int:
+        """Return how many messages prefetch allows, as far as one script takes them."""
+        return min(self.qos.can_consume_max_estimate() or MOST_MESSAGES, MOST_MESSAGES)
+
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> Any:
         """Return one message that waits, None where there is none."""
-        left, messages = self._take(queue, 1, no_ack)
+        left, messages = self.taking.take(queue, 1, no_ack)
         while left and not messages:
-            left, messages = self._take(queue, 1, no_ack)
+            left, messages = self.taking.take(queue, 1, no_ack)
         for message in messages:
             if not no_ack:
                 self.qos.append(message, message.delivery_tag)
             return message
         return None
-
-    def _take(self, queue: str, at_most: int, no_ack: bool) -> tuple[int, list[Any]]:
-        """Take messages, the oldest first; return how many the queue still holds, and those that can be read."""
-        keys = [queue, self.unacked_key, self.unacked_index_key, f"{queue}.malformed", COUNTS]
-        words: list[Any] = [min(at_most, MOST_MESSAGES), MOST_BYTES, "0" if no_ack else "1"]
-        left, *taken = self.scripts.take(keys=keys, args=words, client=self.commands)
-        pairs = zip(taken[::2], taken[1::2], strict=True)
-        return left, [message for tag, item in pairs if (message := self._read(queue, tag, item)) is not None]
-
-    def _read(self, queue: str, tag: bytes, item: bytes) -> Any:
-        """Return the message; one that Redis could read and Python can't is set aside."""
-        try:
-            message = self.Message(parsed(item), channel=self)
-            if message.delivery_tag != bytes_to_str(tag) or not isinstance(message.delivery_info, dict):
-                raise TypeError("its properties are not what they should be")  # noqa: TRY301
-        except Exception as error:
-            # Only what it is: the message may hold a customer's address.
-            _log.error("a message in %s can't be read and was set aside: %s", queue, type(error).__name__)
-            keys = [self.unacked_key, self.unacked_index_key, f"{queue}.malformed", COUNTS]
-            self.scripts.set_aside(keys=keys, args=[tag, item], client=self.commands)
-            return None
-        return message
 
     # Giving back
 

@@ -1,4 +1,8 @@
-"""Waiting without taking: one connection for each queue, on which Redis says that the queue holds something."""
+"""Waiting: one connection for each queue, on which Redis says that the queue holds something.
+
+Who consumes one queue alone sends the script that takes along. Redis runs it in the turn in which something was pushed,
+before it goes to its disk: what was pushed and who has it in hand are written at once, and answered together.
+"""
 
 import logging
 import time
@@ -6,10 +10,16 @@ from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
+import redis
+from redis.exceptions import NoScriptError
+
 from tasks.transport.mended import kombu_redis
 
 RESTORE_AGAIN = 0.01
 """Seconds until the next script where more is overdue than one puts back: others have their turn between."""
+
+ASK_AGAIN = 0.001
+"""Seconds after messages came until Redis is asked for more: what came is on its way to the pool by then."""
 
 LONGEST_POLL = 1.0
 """Seconds after which a consumer without an event loop looks after its leases."""
@@ -23,26 +33,55 @@ class Wait:
     def __init__(self, queue: str, connection: Any) -> None:
         self.queue = queue
         self.connection = connection
+        self.client_id = 0
         self.ready = False
         self.asked_at: float | None = None
+        self._taking = False
 
-    def ask(self, timeout: float) -> None:
+    def begin(self, script: str) -> None:
+        """Learn by what number Redis knows the connection, which is a new one, and have it know the script to take."""
+        self.asked_at = None
+        commands = self.connection.pack_commands([("CLIENT ID",), ("SCRIPT LOAD", script)])
+        self.connection.send_packed_command(commands, check_health=False)
+        self.client_id = self.connection.read_response()
+        self.connection.read_response()
+
+    def ask(self, timeout: float, take: tuple[Any, ...] | None) -> None:
         """Ask to be answered when the queue holds a message, or after `timeout` seconds.
 
-        Moving the last message to where it is takes nothing: who dies now, loses nothing.
+        Moving the last message to where it is takes nothing. `take` is a command that does, and is run right after.
         """
+        move = ("BLMOVE", self.queue, self.queue, "RIGHT", "RIGHT", timeout)
+        commands = self.connection.pack_commands([move] if take is None else [move, take])
         # Without redis-py's own check of the connection, which would connect anew behind the poller's back.
-        self.connection.send_command("BLMOVE", self.queue, self.queue, "RIGHT", "RIGHT", timeout, check_health=False)
+        self.connection.send_packed_command(commands, check_health=False)
+        self._taking = take is not None
         self.asked_at = time.monotonic()
 
-    def answer(self) -> None:
-        """Read the answer."""
+    @property
+    def is_taking(self) -> bool:
+        """Tell whether the next messages of the queue come by the answer that is owed."""
+        return self._taking and self.asked_at is not None
+
+    def answer(self) -> Any:
+        """Read the answer; return what `take` was answered, None where nothing was asked to take or Redis lacks it."""
         self.asked_at = None
-        try:
-            self.ready = self.connection.read_response() is not None
-        except Exception:
+        moved = self._read()
+        found = self._read() if self._taking else moved
+        if isinstance(found, NoScriptError):
+            self.ready = True  # it is called by itself then, which has Redis learn it anew
+            return None
+        if isinstance(found, Exception):
             self.connection.disconnect()
-            raise
+            raise found
+        self.ready = moved is not None
+        return found if self._taking else None
+
+    def _read(self) -> Any:
+        try:
+            return self.connection.read_response()
+        except redis.ResponseError as error:
+            return error
 
 
 class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
@@ -53,6 +92,7 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
         self.call_later: Callable[..., object] | None = None
         """The event loop's; without one, `get` does by itself what timers would."""
         self._look_after_at = 0.0
+        self._asks_from = 0.0
 
     def on_poll_init(self, poller: Any) -> None:
         """Use the event loop's poller."""
@@ -65,20 +105,24 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
         return any(taken)
 
     def _register_BRPOP(self, channel: Any) -> None:  # noqa: N802
-        if not channel.may_take():
+        if time.monotonic() < self._asks_from or not channel.may_take():
             return
         for wait in channel.waits():
             if wait.connection._sock is None or (channel, wait, wait) not in self._chan_to_sock:
-                wait.asked_at = None
                 self._register(channel, wait, wait)
+                wait.begin(channel.scripts.take.script)
             if wait.asked_at is None:
-                wait.ask(channel.brpop_timeout)
+                wait.ask(channel.brpop_timeout, channel.command_to_take(wait.queue))
 
     def on_readable(self, fileno: int) -> Any:
         """Read what came; return whether a message did."""
         channel, kind = self._fd_to_chan.get(fileno, (None, None))
         if isinstance(kind, Wait):
-            return channel.on_answer(kind)
+            came = channel.on_answer(kind)
+            if came and self.call_later is not None:
+                self._asks_from = time.monotonic() + ASK_AGAIN
+                self.call_later(ASK_AGAIN, _turn)
+            return came
         super().on_readable(fileno)
         return True
 
@@ -154,3 +198,7 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
                 ):
                     _log.warning("Redis has not answered for %.0f s: connecting anew", now - wait.asked_at)
                     wait.connection.disconnect()
+
+
+def _turn() -> None:
+    """Have the loop take another turn, at whose end Redis is asked."""

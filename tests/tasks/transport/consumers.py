@@ -60,6 +60,10 @@ class Consumer:
         """What it has got, as it was written."""
         return [each.body if isinstance(each.body, str) else each.body.decode() for each in self.got]
 
+    def cancel(self) -> None:
+        """Consume no more."""
+        self._consumer.cancel()
+
     def close(self) -> None:
         """End as a program ends that has time for it."""
         self.connection.release()

@@ -12,7 +12,7 @@ from local.processes import Child
 from local.servers import RedisServer
 from tests.processes import REPOSITORY, eventually
 from tests.tasks.transport.conftest import Which, cpu_seconds, message
-from tests.tasks.transport.consumers import Consumer
+from tests.tasks.transport.consumers import Consumer, waiting
 
 Make = Callable[..., Consumer]
 
@@ -35,14 +35,75 @@ def test_a_worker_frozen_while_idle_given_work_and_killed(
     push("q", "work")
     idle.kill()
 
-    heir = consumer(which, "q")
+    heir = consumer(which, "q", visibility_timeout=1)
     if which == "stock":
         # kombu issue 305: Redis had handed it to the frozen worker, which noted it nowhere.
         heir.drain(0.5)
         assert (heir.bodies(), store.llen("q"), store.hlen("unacked")) == ([], 0, 0)
     else:
+        assert store.hlen("unacked") == 1  # the frozen worker's, until its lease ends
         heir.receive(1)
         assert heir.bodies() == ["work"]
+
+
+def test_what_is_pushed_is_taken_in_the_same_turn(store: "redis.Redis", consumer: Make) -> None:
+    taker = consumer("ours", "q")
+    taker.drain()
+
+    store.lpush("q", *[message("q", str(number)) for number in range(150)])
+
+    assert (store.hlen("unacked"), store.llen("q")) == (100, 50)  # and it has not even been told
+    taker.receive(150)
+    assert taker.bodies() == [str(number) for number in range(150)]
+
+
+def test_who_consumes_two_queues_takes_when_it_is_told(
+    store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    taker = consumer("ours", "q", "another", prefetch=1)
+    taker.drain()
+
+    push("q", "one")
+    push("another", "two")
+
+    assert store.exists("unacked") == 0
+    taker.receive(1)
+    taker.drain(0.2)
+    assert store.hlen("unacked") == 1
+
+
+@pytest.mark.parametrize("pushed", [0, 1, 3])
+def test_who_stops_consuming_puts_back_what_came_last(
+    pushed: int, store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    leaving = consumer("ours", "q")
+    leaving.drain()
+    for number in range(pushed):
+        push("q", str(number))
+
+    leaving.cancel()
+
+    assert store.exists("unacked", "unacked_index") == 0
+    assert [each["body"] for each in waiting(store)] == [str(number) for number in range(pushed)]
+    assert not any(each["properties"]["delivery_info"].get("redelivered") for each in waiting(store))
+    heir = consumer("ours", "q")
+    assert len(heir.receive(pushed)) == pushed
+
+
+def test_redis_forgets_its_scripts_while_one_waits(
+    store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    taker = consumer("ours", "q")
+    taker.drain()
+    store.script_flush()
+
+    push("q", "one")
+    taker.receive(1)
+    push("q", "two")
+    taker.receive(2)
+
+    assert taker.bodies() == ["one", "two"]
+    assert store.hlen("unacked") == 2
 
 
 def test_malformed_items_among_good_ones(
