@@ -20,8 +20,8 @@ from local.servers.java import java, java_of_path
 from local.servers.server import Server
 from local.wheels import JAVA
 
-# Of the two compilers the quick one alone: this broker is always young, and the other one takes a core for up to a tenth
-# of a second again and again, from whatever is measured or tested beside it.
+# Of the two compilers the quick one alone: this broker is always young, and the other one takes a core for up to a
+# tenth of a second again and again, from whatever is measured or tested beside it.
 OPTIONS = (
     "-Xms64m",
     "-Xmx512m",
