@@ -84,7 +84,7 @@ class Channel(MendedChannel):
 
     def _hear_out(self, wait: Wait) -> None:
         """Put back what a wait that ends has just been given."""
-        if wait.asked_at is None:
+        if not wait.is_taking:
             return
         try:
             self.commands.client_unblock(wait.client_id)

@@ -35,9 +35,11 @@ class Taking:
         return left, [message for tag, item in pairs if (message := self._read(queue, tag, item)) is not None]
 
     def _call(self, queue: str, at_most: int, no_ack: bool) -> tuple[list[str], list[Any]]:
+        return [queue, *self._keys(queue)], [at_most, MOST_BYTES, "0" if no_ack else "1"]
+
+    def _keys(self, queue: str) -> list[str]:
         own = self._channel
-        keys = [queue, own.unacked_key, own.unacked_index_key, f"{queue}.malformed", COUNTS]
-        return keys, [at_most, MOST_BYTES, "0" if no_ack else "1"]
+        return [own.unacked_key, own.unacked_index_key, f"{queue}.malformed", COUNTS]
 
     def _read(self, queue: str, tag: bytes, item: bytes) -> Any:
         """Return the message; one that Redis could read and Python can't is set aside."""
@@ -49,7 +51,6 @@ class Taking:
         except Exception as error:
             # Only what it is: the message may hold a customer's address.
             _log.error("a message in %s can't be read and was set aside: %s", queue, type(error).__name__)
-            keys = [own.unacked_key, own.unacked_index_key, f"{queue}.malformed", COUNTS]
-            own.scripts.set_aside(keys=keys, args=[tag, item], client=own.commands)
+            own.scripts.set_aside(keys=self._keys(queue), args=[tag, item], client=own.commands)
             return None
         return message
