@@ -9,7 +9,7 @@ import kombu.transport
 from settings import settings
 from tasks.transport.message import register_serializer
 
-_CLASSES = {"ours": "tasks.transport.channel:Transport", "stock": "tasks.transport.mended:MendedTransport"}
+_CLASSES = {"ours": "tasks.transport.transport:Transport", "stock": "tasks.transport.mended:MendedTransport"}
 
 
 def register() -> None:

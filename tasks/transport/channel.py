@@ -1,4 +1,4 @@
-"""Our transport: a message leaves its queue in the same step in which it is noted as in somebody's hands."""
+"""Our channel: a message leaves its queue in the same step in which it is noted as in somebody's hands."""
 
 import logging
 import time
@@ -10,8 +10,8 @@ from typing import Any
 import redis
 
 from tasks.transport.in_hand import InHand
-from tasks.transport.mended import MendedChannel, MendedTransport
-from tasks.transport.poller import Poller, Wait
+from tasks.transport.mended import MendedChannel
+from tasks.transport.poller import Wait
 from tasks.transport.scripts import MOST_MESSAGES, Scripts
 from tasks.transport.taking import Taking
 
@@ -225,28 +225,3 @@ class Channel(MendedChannel):
             if wait.connection is connection:
                 wait.asked_at = None
         super()._on_connection_disconnect(connection)
-
-
-class Transport(MendedTransport):
-    """The transport of `redis://` and `rediss://` URLs here."""
-
-    Channel = Channel
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.cycle: Poller = Poller()
-
-    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Have the loop poll, look for overdue messages, and renew leases."""
-        super().register_with_event_loop(connection, loop)
-        self.cycle.call_later = loop.call_later
-        visibility_timeout = self.client.transport_options.get("visibility_timeout", Channel.visibility_timeout)
-        loop.call_repeatedly(visibility_timeout / 3, self.cycle.renew_leases)
-
-    def _collect(self, _: Any) -> None:
-        """Forget a lost connection; kombu calls this instead of closing it."""
-        for channel in [*self.channels, *self._avail_channels]:
-            channel.abandon()
-        self.channels.clear()
-        self._avail_channels.clear()
-        self.cycle.close()

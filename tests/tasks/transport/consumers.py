@@ -10,7 +10,7 @@ from typing import Any
 import kombu
 import redis
 
-CLASSES = {"stock": "tasks.transport.mended:MendedTransport", "ours": "tasks.transport.channel:Transport"}
+CLASSES = {"stock": "tasks.transport.mended:MendedTransport", "ours": "tasks.transport.transport:Transport"}
 
 OPTIONS: dict[str, Any] = {
     "visibility_timeout": 60,
