@@ -44,10 +44,15 @@ local function count(name, times)
   end
 end
 
--- The units that can be ordered, nil where the product is not known or its key is not a whole number.
-local function available(product)
-  local stock = tonumber(redis.call('GET', key(product, 'stock')) or '')
+-- What a product's key says, nil where there is none or it is not a whole number.
+local function whole(text)
+  local stock = tonumber(text or '')
   return stock and stock == math.floor(stock) and stock or nil
+end
+
+-- The units that can be ordered, nil where the product is not known.
+local function available(product)
+  return whole(redis.call('GET', key(product, 'stock')))
 end
 
 local function free(product, units)

@@ -9,20 +9,40 @@
 -- A refusal is remembered like a movement: two runs of one task can never come to different answers.
 local now, movements = clock(ARGV[1]), cjson.decode(ARGV[2])
 local decided, fresh, answers, repeated = {}, {}, {}, 0
-local products, touched = {}, {}
+local products, touched, preferences = {}, {}, {}
 
-local function product_of(id)
-  if not products[id] then
-    products[id] = {left = available(id) or false, delta = 0, held = 0, given = 0, holds = {}, due = {}}
-    touched[#touched + 1] = id
+-- Reads what the movements need of all products and customers: a call for each would take most of the script's time.
+local function look()
+  local asked, stocks, users = {}, {}, {}
+  for _, movement in ipairs(movements) do
+    local user, ids = movement[3], movement[5]
+    if user ~= '' and preferences[user] == nil then
+      preferences[user] = false
+      users[#users + 1] = user
+    end
+    for _, id in ipairs(ids) do
+      if not asked[id] then
+        asked[id] = true
+        touched[#touched + 1] = id
+        stocks[#stocks + 1] = key(id, 'stock')
+      end
+    end
   end
-  return products[id]
+  for i, told in ipairs(#users > 0 and redis.call('HMGET', 'user:preferences', unpack(users)) or {}) do
+    preferences[users[i]] = told
+  end
+  for i, stock in ipairs(#stocks > 0 and redis.call('MGET', unpack(stocks)) or {}) do
+    products[touched[i]] = {left = whole(stock) or false, delta = 0, held = 0, given = 0, holds = {}, due = {}}
+  end
 end
 
 -- A no is `notifications: false` or `notifications.orders: false`; whatever else is there, if anything, is a yes.
 local function declined(user)
-  local told = user ~= '' and redis.call('HGET', 'user:preferences', user)
-  local read, found = pcall(cjson.decode, told or '{}')
+  local told = preferences[user]
+  if not told then
+    return false
+  end
+  local read, found = pcall(cjson.decode, told)
   local setting = read and type(found) == 'table' and found.notifications
   if type(setting) == 'table' then
     return setting.orders == false
@@ -33,7 +53,7 @@ end
 local function refusal(ids, units)
   local unknown, short = {}, {}
   for i, id in ipairs(ids) do
-    local left = product_of(id).left
+    local left = products[id].left
     if units[i] > 0 and not left then
       unknown[#unknown + 1] = i
     elseif units[i] > 0 and left < units[i] then
@@ -49,7 +69,7 @@ end
 
 local function move(event, ids, units)
   for i, id in ipairs(ids) do
-    local product = product_of(id)
+    local product = products[id]
     -- A product that was removed takes nothing back: its key stays away until a newer level comes.
     if product.left then
       product.left, product.delta = product.left - units[i], product.delta - units[i]
@@ -66,11 +86,13 @@ local function move(event, ids, units)
   end
 end
 
+look()
+local any_known = #KEYS > 0 and redis.call('EXISTS', unpack(KEYS)) > 0
 for i, movement in ipairs(movements) do
   local event, task, user, forbidden, ids, units = unpack(movement)
   local silent = declined(user)
-  local known = decided[KEYS[i]] or redis.call('HMGET', KEYS[i], 'verdict', 'detail', 'task')
-  if known[1] then
+  local known = decided[KEYS[i]] or any_known and redis.call('HMGET', KEYS[i], 'verdict', 'detail', 'task')
+  if known and known[1] then
     repeated = repeated + 1
   else
     local verdict, detail = 'forbidden', forbidden

@@ -53,34 +53,48 @@ local function sort(told)
   end
 end
 
--- Returns when the last of a product's reports came, nil where nothing of it is held.
-local function note(id, events, sent)
-  local held = redis.call('HMGET', key(id, 'holds'), unpack(events))
-  local before = redis.call('ZMSCORE', key(id, 'published'), unpack(events))
-  local published, offsets, noted, included, seen, last = {}, {}, {}, {}, {}, nil
-  for i, event in ipairs(events) do
-    local _, place, offset, at = unpack(sent[event])
-    if held[i] and not (before[i] and tonumber(before[i]) <= at) then
-      local number = file(place, offset, at)
-      noted[#noted + 1] = event
-      table.insert(published, int(at))
-      table.insert(published, event)
-      table.insert(offsets, int(number * SPAN + offset))
-      table.insert(offsets, event)
-      seen[number] = seen[number] or tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1)
-      if offset <= seen[number] then
-        included[#included + 1] = event
-      end
-      last = math.max(last or 0, at)
+-- Returns of a product's events those that are held and had no report yet, or a later one.
+local function news_of(id, events, sent)
+  local held, news = {}, {}
+  for i, units in ipairs(redis.call('HMGET', key(id, 'holds'), unpack(events))) do
+    if units then
+      held[#held + 1] = events[i]
     end
+  end
+  -- A hold is in one of the two indexes: where all of them were in this one, nothing is known of any.
+  if #held == 0 or redis.call('ZREM', key(id, 'unpublished'), unpack(held)) == #held then
+    return held
+  end
+  for i, before in ipairs(redis.call('ZMSCORE', key(id, 'published'), unpack(held))) do
+    if not (before and tonumber(before) <= sent[held[i]][4]) then
+      news[#news + 1] = held[i]
+    end
+  end
+  return news
+end
+
+-- Returns when the first and the last of a product's reports came, nil where nothing of it is held.
+local function note(id, events, sent)
+  local published, offsets, included, seen, first, last = {}, {}, {}, {}, nil, nil
+  for _, event in ipairs(news_of(id, events, sent)) do
+    local _, place, offset, at = unpack(sent[event])
+    local number = file(place, offset, at)
+    table.insert(published, int(at))
+    table.insert(published, event)
+    table.insert(offsets, int(number * SPAN + offset))
+    table.insert(offsets, event)
+    seen[number] = seen[number] or tonumber(redis.call('HGET', key(id, 'seen'), int(number)) or -1)
+    if offset <= seen[number] then
+      included[#included + 1] = event
+    end
+    first, last = math.min(first or at, at), math.max(last or at, at)
   end
   if last then
     redis.call('ZADD', key(id, 'published'), unpack(published))
     redis.call('ZADD', key(id, 'offsets'), unpack(offsets))
-    redis.call('ZREM', key(id, 'unpublished'), unpack(noted))
     count('holds_settled_by_name', release(id, included))
   end
-  return last
+  return first, last
 end
 
 local function fold(id, most)
@@ -104,18 +118,22 @@ local function fold(id, most)
   forget(id, events)
 end
 
-sort(cjson.decode(ARGV[4]))
+local told = cjson.decode(ARGV[4])
+sort(told)
 for _, id in ipairs(touched) do
-  local events = products[id].events
-  local last = note(id, events, products[id].sent)
+  local first, last = note(id, products[id].events, products[id].sent)
   if last and timed then
-    settle_by_time(id)
-    -- Twice as many as came: what is old gets less, however much there is.
-    fold(id, 2 * #events)
-    local level_came = tonumber(redis.call('HGET', key(id, 'level'), 'dropped') or 0)
-    table.insert(quiet, int(math.max(last, level_came)))
+    local till, level_came = unpack(redis.call('HMGET', key(id, 'level'), 'until', 'dropped'))
+    if till and first <= tonumber(till) then
+      settle_by_time(id)
+    end
+    table.insert(quiet, int(math.max(last, tonumber(level_came) or 0)))
     table.insert(quiet, id)
   end
+end
+if timed and #touched > 0 then
+  -- Of one product, whichever the clock points at, and twice as many as came: what is old gets less, however much there is.
+  fold(touched[1 + now % #touched], 2 * #told)
 end
 if #quiet > 0 then
   redis.call('ZADD', 'stock:quiet', 'GT', unpack(quiet))

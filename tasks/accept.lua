@@ -29,6 +29,17 @@ local function exists(created_by)
   return create.status ~= 'SUCCESS' or create.result.outcome == 'created'
 end
 
+-- Returns why a write that was not accepted before is not accepted now, nil where it may be.
+local function refusal(instead, known_to_exist, created_by, behind)
+  if instead ~= '' then
+    return instead
+  elseif known_to_exist ~= '1' and not exists(created_by) then
+    return 'absent'
+  elseif waiting + (behind and redis.call('LLEN', behind) or 0) >= mark then
+    return 'full'
+  end
+end
+
 local function accept(keys, args)
   local record, last, behind, created_by, key = unpack(keys)
   local task, order, text, message, known_to_exist, instead, hash = unpack(args)
@@ -43,31 +54,23 @@ local function accept(keys, args)
       return 'accepted', known.taskId, known.orderId
     end
   end
-  if redis.call('EXISTS', record) == 1 then
-    count('accepts_repeated')
-    return 'accepted', task, order
+  local predecessor = redis.call('GET', last)
+  local refused = refusal(instead, known_to_exist, created_by, predecessor and behind)
+  -- The first of the writes: where memory is full it is refused, and nothing has been changed.
+  local stored = not refused and redis.pcall('SET', record, text, 'NX')
+  local problem = stored and stored.err
+  if problem and not string.find(problem, 'OOM', 1, true) then
+    error(problem)
   end
-  if instead ~= '' then
-    if instead == 'full' then
+  if not stored or problem then
+    if redis.call('EXISTS', record) == 1 then
+      count('accepts_repeated')
+      return 'accepted', task, order
+    end
+    if refused == 'full' then
       count('accepts_refused')
     end
-    return instead, '', ''
-  end
-  if known_to_exist ~= '1' and not exists(created_by) then
-    return 'absent', '', ''
-  end
-  local predecessor = redis.call('GET', last)
-  if waiting + (predecessor and redis.call('LLEN', behind) or 0) >= mark then
-    count('accepts_refused')
-    return 'full', '', ''
-  end
-  -- The first of the writes: where memory is full it is refused, and nothing has been changed.
-  local stored = redis.pcall('SET', record, text)
-  if stored.err then
-    if string.find(stored.err, 'OOM', 1, true) then
-      return 'full', '', ''
-    end
-    error(stored.err)
+    return refused or 'full', '', ''
   end
   redis.call('SET', last, task)
   if key ~= '' then

@@ -9,12 +9,29 @@
 -- ARGV[3..]  four for each write: task id; record; delivery tag, or ''; `<orderId> <taskId>` where it may have moved
 --            stock and will never store it, or ''
 -- returns  how many had ended before: the first end stands
-local repeated, tags = 0, {}
+local repeated, tags, forgotten = 0, {}, {}
+
+-- All records and last writes at once: a call for each would take most of the script's time.
+local asked = {}
+for i = 6, #KEYS, 4 do
+  asked[#asked + 1], asked[#asked + 2] = KEYS[i], KEYS[i + 1]
+end
+local found = #asked > 0 and redis.call('MGET', unpack(asked)) or {}
+
+-- A record as it was when its write was accepted, without a key, needs no reading.
+local QUEUED = '{"status":"QUEUED"'
+local function read(text)
+  if string.sub(text, 1, #QUEUED) == QUEUED and not string.find(text, '"idempotency"', 1, true) then
+    return {status = 'QUEUED'}
+  end
+  return cjson.decode(text)
+end
+
 for i = 0, (#KEYS - 5) / 4 - 1 do
   local record, last, waiting, decision = unpack(KEYS, 6 + 4 * i, 9 + 4 * i)
   local task, text, tag, unstored = unpack(ARGV, 3 + 4 * i, 6 + 4 * i)
-  local known = redis.call('GET', record)
-  known = known and cjson.decode(known)
+  local known, last_task = found[2 * i + 1], found[2 * i + 2]
+  known = known and read(known)
   if known and (known.status == 'SUCCESS' or known.status == 'FAILURE' or known.status == 'REVOKED') then
     repeated = repeated + 1
   else
@@ -30,8 +47,8 @@ for i = 0, (#KEYS - 5) / 4 - 1 do
     if known and known.idempotency then
       redis.call('EXPIRE', known.idempotency, ARGV[1])
     end
-    if redis.call('GET', last) == task then
-      redis.call('DEL', last)
+    if last_task == task then
+      forgotten[#forgotten + 1] = last
     elseif known then
       -- (A write without a record ended more than a day ago: nobody waits for it.)
       local message = redis.call('LPOP', waiting)
@@ -43,6 +60,9 @@ for i = 0, (#KEYS - 5) / 4 - 1 do
   if tag ~= '' then
     tags[#tags + 1] = tag
   end
+end
+if #forgotten > 0 then
+  redis.call('DEL', unpack(forgotten))
 end
 if #tags > 0 then
   redis.call('HDEL', KEYS[2], unpack(tags))

@@ -1,6 +1,7 @@
 """The stock Celery message (protocol 2) around a task, as kombu lays it into a Redis list.
 
 Celery writes the message of each kind once; from then on only what differs from one message to the next is filled in.
+What may be absent and says nothing is left out: Redis keeps a message twice, and writes it to its disk twice.
 https://docs.celeryq.dev/en/stable/internals/protocol.html
 """
 
@@ -30,7 +31,7 @@ def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **head
     # In hex, for what can be laid into JSON as it is. Fresh for every push: a retried task keeps its id, and
     # acknowledging one copy must not touch another.
     tag = secrets.token_hex(16)
-    body = b64encode(orjson.dumps([(), kwargs, _EMBEDDED])).decode()
+    body = b64encode(orjson.dumps([(), kwargs, {}])).decode()
     values = {_TASK_ID: _text(task_id), _SHOWN: _text(repr(told)), _TAG: tag, _BODY: body}
     for name, value in told.items():
         values[_slot(name)] = _text(value)
@@ -41,6 +42,8 @@ def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **head
 
 
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+_REQUIRED = {"lang", "task", "id", "root_id", "parent_id", "group"}
+"""Headers that a message must have (protocol 2); Celery reads the others as None, 0 or empty where they are absent."""
 
 
 def _slot(header: str) -> str:
@@ -61,12 +64,16 @@ def _template(task: str, queue: str, headers: tuple[str, ...], told: tuple[str, 
             "headers": {
                 "envelope": VERSION,
                 **{name: _slot(name) if name in told else None for name in headers},
-                **message.headers,
+                **{
+                    name: value
+                    for name, value in message.headers.items()
+                    if name in _REQUIRED or _says_something(value)
+                },
             },
             "content-type": "application/json",
             "content-encoding": "utf-8",
             "properties": {
-                **message.properties,
+                "correlation_id": message.properties["correlation_id"],
                 "delivery_mode": 2,
                 "delivery_info": {"exchange": "", "routing_key": queue},
                 "priority": 0,
@@ -83,3 +90,7 @@ def _template(task: str, queue: str, headers: tuple[str, ...], told: tuple[str, 
         parts.append(text[end:place])
         end = place + len(slot)
     return [*parts, text[end:]], [slot for _, slot in places]
+
+
+def _says_something(value: Any) -> bool:
+    return value not in (None, 0, [], {}) and value != [None, None]

@@ -29,18 +29,37 @@ local back_to = ', "", ' .. cjson.encode(KEYS[1]) .. ']'
 local taken, malformed, noted, hands, index = {}, {}, {}, {}, {}
 local looked_at, bytes = 0, 0
 
+-- Returns what is in hand under the tags of these items, by tag; a call for each would take twice as long.
+local function in_hand(tags)
+  local asked, found = {}, {}
+  for _, tag in pairs(tags) do
+    asked[#asked + 1] = tag
+  end
+  if acknowledged and #asked > 0 then
+    for i, value in ipairs(redis.call('HMGET', KEYS[2], unpack(asked))) do
+      found[asked[i]] = value
+    end
+  end
+  return found
+end
+
 -- Looks at items, the last of them first.
 local function look_at(items)
+  local tags = {}
+  for i, item in ipairs(items) do
+    tags[i] = tag_of(item) or nil
+  end
+  local known_by = in_hand(tags)
   for i = #items, 1, -1 do
     if looked_at == most or bytes >= most_bytes then
       return
     end
     local item = items[i]
     looked_at, bytes = looked_at + 1, bytes + #item
-    local tag = tag_of(item)
+    local tag = tags[i]
     -- Never by cjson.encode: it turns empty lists into objects, and shortens numbers.
     local value = '[' .. item .. back_to
-    local known = tag and acknowledged and (noted[tag] or redis.call('HGET', KEYS[2], tag))
+    local known = tag and acknowledged and (noted[tag] or known_by[tag])
     if not tag or (known and known ~= value) then
       malformed[#malformed + 1] = item
     else
@@ -52,9 +71,10 @@ local function look_at(items)
 end
 
 while looked_at < most and bytes < most_bytes do
-  local items = redis.call('LRANGE', KEYS[1], -looked_at - AT_ONCE, -looked_at - 1)
+  local at_once = math.min(AT_ONCE, most - looked_at)
+  local items = redis.call('LRANGE', KEYS[1], -looked_at - at_once, -looked_at - 1)
   look_at(items)
-  if #items < AT_ONCE then
+  if #items < at_once then
     break
   end
 end

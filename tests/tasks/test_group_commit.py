@@ -105,7 +105,7 @@ def test_one_write_that_can_t_be_carried_out_is_parked_and_249_end_well(
     assert counted(own, "writes_parked") == 1
     assert own.redis_client().get(f"product:{product}:stock") == str(1000 - 249)
     with topics.reader("order_created") as reader:
-        ours = [headers(message)["ce_id"] for message in reader.drain() if headers(message)["ce_subject"] in good]
+        ours = [headers(message)["ce_id"] for message in reader.drain() if headers(message).get("ce_subject") in good]
     assert sorted(ours) == sorted(f"{order_id}:1" for order_id in good)
 
 
