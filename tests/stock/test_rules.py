@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.stock import FOLD_AFTER_MS
+from models.stock import FOLD_AFTER_MS, Sent
 from tests.stock.shop import SECOND, SETTLE_MS, Shop
 
 
@@ -100,6 +100,21 @@ def test_a_report_that_is_noted_late_settles_what_the_level_includes_by_time(sho
     shop.publish("a", 4, at=reported)
 
     assert shop.left == 96
+
+
+def test_of_reports_that_are_noted_together_the_early_ones_are_settled_by_time(shop: Shop) -> None:
+    shop.take("a", 4)
+    shop.take("b", 5)
+    early = shop.clock.now
+    shop.wait(SETTLE_MS)
+    shop.level(96)
+
+    told = [("a", 4, early), ("b", 5, shop.clock.now)]
+    shop.stock.published(
+        [Sent(f"{order}:1", {"lamp": units}, "order_created", 0, units, at) for order, units, at in told]
+    )
+
+    assert shop.left == 96 - 5
 
 
 def test_a_report_that_is_noted_late_settles_what_the_level_has_seen(named: Shop) -> None:

@@ -15,7 +15,7 @@ from tasks.envelope import VERSION, envelope
 
 TEXTS = ['"', "\\", 'a "predecessor": null b', "@task-id@ @body@ @header-subject@", "ü \u2028 💶", "{}", "%s"]
 OURS = {"envelope", "subject", "kwargsrepr"}
-SAYS_NOTHING = {
+SAYS_NOTHING: dict[str, Any] = {
     "shadow": None,
     "eta": None,
     "expires": None,

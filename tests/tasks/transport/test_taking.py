@@ -143,6 +143,22 @@ def test_malformed_items_among_good_ones(
     assert store.hlen("unacked") == store.zcard("unacked_index") == len(bad) + 1
 
 
+def test_a_tag_that_is_in_hand_stands_for_no_other_message(
+    store: "redis.Redis", push: Callable[..., str], consumer: Make
+) -> None:
+    taker = consumer("ours", "q")
+    held = push("q", "one", "tag")
+    taker.receive(1)
+
+    other = push("q", "another", "tag")
+    push("q", "two")
+    taker.receive(2)
+
+    assert taker.bodies() == ["one", "two"]
+    assert store.lrange("q.malformed", 0, -1) == [other]
+    assert json.loads(str(store.hget("unacked", "tag")))[0] == json.loads(held)
+
+
 def test_what_is_in_hand_is_noted_as_kombu_does(
     which: Which, store: "redis.Redis", push: Callable[..., str], consumer: Make
 ) -> None:
