@@ -141,6 +141,13 @@ class _PackingConnection(redis.asyncio.Connection):
         """Return a command as it goes over the wire."""
         return cast(list[bytes], _hiredis.pack(*args))
 
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send a command. Where the connection was lost a moment ago, uvloop says so in words of its own."""
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise redis.ConnectionError("The connection was closed before a command was sent.") from error
+
 
 class _PackingTLSConnection(_PackingConnection, redis.asyncio.SSLConnection):
     """The same over TLS."""
