@@ -16,7 +16,7 @@ def test_a_connection_that_is_lost_before_a_command_is_sent_is_a_lost_one(
 ) -> None:
     async def main() -> None:
         async with new_async_redis_client(1.0) as client:
-            connection = await client.connection_pool.get_connection()
+            connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             # As uvloop leaves it when the server resets it; by itself that is a matter of microseconds.
             connection._writer.transport.abort()
             await asyncio.sleep(0.05)
