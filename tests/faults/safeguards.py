@@ -83,7 +83,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "keyed movements",
-        (Change("models/move_stock.lua", "  if known[1] then", "  if false then"),),
+        (Change("models/move_stock.lua", "  if known and known[1] then", "  if false then"),),
         f"{KILLED}test_a_create_killed_after_a_step_and_run_again_is_one_order[stock decided]",
     ),
     Safeguard(
