@@ -13,7 +13,7 @@ local products, touched, preferences = {}, {}, {}
 
 -- Reads what the movements need of all products and customers: a call for each would take most of the script's time.
 local function look()
-  local asked, stocks, users = {}, {}, {}
+  local stocks, users = {}, {}
   for _, movement in ipairs(movements) do
     local user, ids = movement[3], movement[5]
     if user ~= '' and preferences[user] == nil then
@@ -21,8 +21,8 @@ local function look()
       users[#users + 1] = user
     end
     for _, id in ipairs(ids) do
-      if not asked[id] then
-        asked[id] = true
+      if products[id] == nil then
+        products[id] = false
         touched[#touched + 1] = id
         stocks[#stocks + 1] = key(id, 'stock')
       end

@@ -43,7 +43,8 @@ def envelope(task: str, task_id: str, kwargs: dict[str, Any], queue: str, **head
 
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _REQUIRED = {"lang", "task", "id", "root_id", "parent_id", "group"}
-"""Headers that a message must have (protocol 2); Celery reads the others as None, 0 or empty where they are absent."""
+"""Headers that a message must have (protocol 2). Celery reads the others as None, 0 or empty where they are absent, but
+for `ignore_result`, which is then the task's own."""
 
 
 def _slot(header: str) -> str:

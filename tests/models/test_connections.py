@@ -1,7 +1,5 @@
 """A lost connection to Redis is known for one, whoever says so."""
 
-import asyncio
-
 import pytest
 import redis
 import redis.asyncio
@@ -19,7 +17,7 @@ def test_a_connection_that_is_lost_before_a_command_is_sent_is_a_lost_one(
             connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             # As uvloop leaves it when the server resets it; by itself that is a matter of microseconds.
             connection._writer.transport.abort()
-            await asyncio.sleep(0.05)
+            await connection._writer.wait_closed()
             with pytest.raises(redis.ConnectionError):
                 await connection.send_command("PING")
             await connection.send_command("PING")  # which connects anew
