@@ -6,7 +6,6 @@ before them in the queue or in a worker's hands, knows all levels up to that mom
 """
 
 import json
-import logging
 import os
 from base64 import b64decode
 from datetime import datetime
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 KEY = "stock:levels_read"
 """JSON of the last look: when it was (`at`, ms since 1970), and where each partition ended."""
@@ -28,7 +26,6 @@ TIMEOUT = 5.0
 WAITING_LIMIT = 1000
 """With more messages in the queue than this, it is not looked through: workers are behind."""
 
-_log = logging.getLogger(__name__)
 _UNDER_WAY = (Path(__file__).parent / "levels_under_way.lua").read_text()
 
 
@@ -36,7 +33,7 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
     """Return the time (ms since 1970) up to which all levels are known, None where that can't be told."""
     at = int(now.timestamp() * 1000)
     try:
-        read, ends = _offsets(_admin(os.getpid(), brokers), group)
+        read, ends = _offsets(_bridge_consumer(os.getpid(), brokers, group))
     except KafkaException:
         return None
     noted = cast("str | None", client.get(KEY))
@@ -58,24 +55,29 @@ def until(client: "redis.Redis", brokers: str, group: str, now: datetime) -> int
 
 
 @cache
-def _admin(_pid: int, brokers: str) -> AdminClient:
-    # One for the life of the process: confluent-kafka crashed (SIGSEGV) where each look threw one with a logger away.
-    return AdminClient({"bootstrap.servers": brokers}, logger=_log)
+def _bridge_consumer(_pid: int, brokers: str, group: str) -> Consumer:
+    # Asks and never subscribes, so it is no member of the group. An AdminClient would end the whole process where the
+    # group's coordinator is just moving or starting: https://github.com/confluentinc/librdkafka/issues/5040 (SIGSEGV).
+    # Nobody polls it, so it would keep what it logs for ever; others in this process tell of the same trouble.
+    settings = {"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+    return Consumer({**settings, "isolation.level": "read_uncommitted"})
 
 
-def _offsets(admin: AdminClient, group: str) -> tuple[dict[str, int], dict[str, int]]:
+def _offsets(consumer: Consumer) -> tuple[dict[str, int], dict[str, int]]:
     """Return how far the bridge has read each partition, and where it ended after that."""
-    partitions = admin.list_topics(TOPIC, timeout=TIMEOUT).topics[TOPIC].partitions
+    partitions = consumer.list_topics(TOPIC, timeout=TIMEOUT).topics[TOPIC].partitions
     if not partitions:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
-    places = [TopicPartition(TOPIC, partition) for partition in partitions]
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)], request_timeout=TIMEOUT)
-    committed = cast(list[TopicPartition], asked[group].result().topic_partitions)
+    committed = consumer.committed([TopicPartition(TOPIC, partition) for partition in partitions], timeout=TIMEOUT)
+    # Where a time is asked for, OFFSET_END stands for the end: one question for all partitions.
+    latest = [TopicPartition(TOPIC, partition, OFFSET_END) for partition in partitions]
+    ends = consumer.offsets_for_times(latest, timeout=TIMEOUT)
+    for place in (*committed, *ends):
+        if place.error:
+            raise KafkaException(place.error)
     # What has never been read of a partition counts from its beginning.
     read = {str(place.partition): max(0, place.offset) for place in committed}
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    found = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=TIMEOUT)
-    return read, {str(place.partition): future.result().offset for place, future in found.items()}
+    return read, {str(place.partition): place.offset for place in ends}
 
 
 def _is_before(message: str, ends: dict[str, int]) -> bool:

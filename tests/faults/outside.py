@@ -8,8 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from tests.faults.products import Products
 from tests.processes import eventually
@@ -117,18 +116,16 @@ class Outside:
         assert left == 0, f"{left} messages could not be sent to Kafka"
         begun = time.time()
         eventually(lambda: (self._certain_at or 0) > begun, within=within, every=0.1)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        eventually(lambda: not self._unread(admin), within=within, every=0.3)
+        asks = Consumer({"bootstrap.servers": self.bootstrap, "group.id": GROUP, "log_level": 0})
+        eventually(lambda: not self._unread(asks), within=within, every=0.3)
+        asks.close()
         return begun
 
-    def _unread(self, admin: AdminClient) -> list[Place]:
+    def _unread(self, asks: Consumer) -> list[Place]:
         """Return the partitions of which the bridges' group has not confirmed all that was read here."""
-        wanted = ConsumerGroupTopicPartitions(
-            GROUP, [TopicPartition(*place) for place, count in self._next.items() if place[0] in SOURCES and count]
-        )
-        (future,) = admin.list_consumer_group_offsets([wanted]).values()
+        wanted = [TopicPartition(*place) for place, count in self._next.items() if place[0] in SOURCES and count]
         try:
-            found = future.result(timeout=5).topic_partitions
+            found = asks.committed(wanted, timeout=5)
         except KafkaException:
             return [("the group", 0)]
         return [(each.topic, each.partition) for each in found if each.offset < self._next[each.topic, each.partition]]
