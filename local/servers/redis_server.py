@@ -14,6 +14,11 @@ from local.servers.server import Server
 from local.wheels import REDIS_SERVER
 
 
+def redis_program() -> str:
+    """Return the `redis-server` that is run."""
+    return shutil.which("redis-server") or str(REDIS_SERVER.unpacked / "redis-server")
+
+
 class RedisServer(Server):
     """`redis-server` of PATH, else of a wheel."""
 
@@ -31,7 +36,6 @@ class RedisServer(Server):
         return [] if shutil.which("redis-server") else [REDIS_SERVER]
 
     def _command(self) -> Sequence[str]:
-        program = shutil.which("redis-server") or str(REDIS_SERVER.unpacked / "redis-server")
         settings = {
             "port": str(self.port),
             "bind": "127.0.0.1",
@@ -41,7 +45,11 @@ class RedisServer(Server):
             "maxmemory-policy": "noeviction",
             "save": "",
         }
-        return [program, *(word for name, value in settings.items() for word in (f"--{name}", value)), *self.arguments]
+        return [
+            redis_program(),
+            *(word for name, value in settings.items() for word in (f"--{name}", value)),
+            *self.arguments,
+        ]
 
     def _answers(self) -> bool:
         with Redis(port=self.port, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
