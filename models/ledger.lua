@@ -14,6 +14,7 @@
 -- Of all products:
 --   stock:partitions  hash: "<topic>/<partition>" -> its number and what is known of its offsets (note_published.lua)
 --   stock:quiet       zset: products with published holds, by their last report or level (ms)
+--   stock:discarded   set: tasks that move nothing any more
 --   counts            hash: how often each safeguard fired
 local SPAN = 2 ^ 40
 local HOUR = 3600000

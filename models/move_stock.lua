@@ -6,10 +6,11 @@
 --          from them or '', [product...], [units to take, negative: to give back...]]
 -- returns  per key {verdict, detail, task id of the decision, '1' where the customer wants to hear of no orders else ''}
 --
--- A refusal is remembered like a movement: two runs of one task can never come to different answers.
+-- A refusal is remembered like a movement: two runs of one task can never come to different answers. A task that an
+-- operator discarded moves nothing any more, however late the worker that has it in hand goes on.
 local now, movements = clock(ARGV[1]), cjson.decode(ARGV[2])
-local decided, fresh, answers, repeated = {}, {}, {}, 0
-local products, touched, preferences = {}, {}, {}
+local decided, fresh, answers, repeated, refused = {}, {}, {}, 0, 0
+local products, touched, preferences, discarded = {}, {}, {}, {}
 
 -- Reads what the movements need of all products and customers: a call for each would take most of the script's time.
 local function look()
@@ -33,6 +34,19 @@ local function look()
   end
   for i, stock in ipairs(#stocks > 0 and redis.call('MGET', unpack(stocks)) or {}) do
     products[touched[i]] = {left = whole(stock) or false, delta = 0, held = 0, given = 0, holds = {}, due = {}}
+  end
+end
+
+local function look_for_discarded()
+  if redis.call('EXISTS', 'stock:discarded') == 0 then
+    return
+  end
+  local tasks = {}
+  for i, movement in ipairs(movements) do
+    tasks[i] = movement[2]
+  end
+  for i, told in ipairs(redis.call('SMISMEMBER', 'stock:discarded', unpack(tasks))) do
+    discarded[tasks[i]] = told == 1
   end
 end
 
@@ -87,12 +101,15 @@ local function move(event, ids, units)
 end
 
 look()
+look_for_discarded()
 local any_known = #KEYS > 0 and redis.call('EXISTS', unpack(KEYS)) > 0
 for i, movement in ipairs(movements) do
   local event, task, user, forbidden, ids, units = unpack(movement)
   local silent = declined(user)
   local known = decided[KEYS[i]] or any_known and redis.call('HMGET', KEYS[i], 'verdict', 'detail', 'task')
-  if known and known[1] then
+  if discarded[task] then
+    known, refused = {'discarded', '', task}, refused + 1
+  elseif known and known[1] then
     repeated = repeated + 1
   else
     local verdict, detail = 'forbidden', forbidden
@@ -109,8 +126,9 @@ for i, movement in ipairs(movements) do
       takes[id] = units[place]
     end
     table.insert(fresh, {KEYS[i], known, cjson.encode(takes)})
+    decided[KEYS[i]] = known
   end
-  decided[KEYS[i]], answers[i] = known, {known[1], known[2], known[3], silent and '1' or ''}
+  answers[i] = {known[1], known[2], known[3], silent and '1' or ''}
 end
 
 for _, decision in ipairs(fresh) do
@@ -136,4 +154,5 @@ for _, id in ipairs(touched) do
   end
 end
 count('movements_repeated', repeated)
+count('discarded_refused', refused)
 return answers

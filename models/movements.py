@@ -57,6 +57,8 @@ def _decided(movement: Movement, verdict: str, detail: str, decided_for: str, si
         return Decision(None, decided_for, bool(silent))  # what was said to another task speaks of that one's products
     if verdict == "forbidden":
         problem = rejections.decode(detail)
+    elif verdict == "discarded":
+        problem = rejections.discarded()
     elif verdict == "unknown":
         problem = rejections.unknown_product([products[int(place) - 1] for place in detail.split(",")])
     elif verdict == "short":

@@ -117,6 +117,10 @@ class Stock:
             calls.append(Call(self.scripts["move_stock"], keys, [self._now(), orjson.dumps(asked)]))
         return calls
 
+    def discard(self, task_id: str) -> None:
+        """Have nothing moved for this task any more; what it has moved stays until it is undone."""
+        self._client.sadd("stock:discarded", task_id)
+
     def undo(self, order_id: str, version: int, task_id: str) -> None:
         """Take back a movement of this task whose transition will not be stored."""
         self.scripts["undo_move"](keys=[decision_key(order_id, version)], args=[task_id, event_id(order_id, version)])

@@ -139,6 +139,7 @@ class ParkedMessages:
         # A worker that was paused may have it in hand still: MongoDB decides whether it was quicker.
         if (made := fence.discard(orders, order_id, task_id, datetime.now(UTC))) is not None:
             return self._took_effect(begun, order_id, made, record)
+        stock.discard(task_id)
         for key in self._client.scan_iter(decision_key(order_id, 0).replace(":0:", ":*:"), count=1000):
             stock.undo(order_id, int(key.split(":")[-2]), task_id)
         return self._forget(begun, None if record is None else {**record, "problem": rejections.discarded()})

@@ -43,6 +43,33 @@ def test_a_removed_product_takes_nothing_back_and_keeps_its_orders_units(shop: S
     assert shop.left == 86
 
 
+def test_a_discarded_task_moves_nothing_and_another_may(shop: Shop) -> None:
+    moved, discarded = Movement("a", 1, "task-1", {"lamp": 4}), Movement("b", 2, "task-2", {"lamp": -5})
+    shop.stock.discard("task-2")
+    shop.stock.discard("task-3")
+
+    decisions = shop.stock.move([moved, discarded])
+
+    assert [decision.problem for decision in decisions] == [None, rejections.discarded()]
+    assert shop.left == 96
+    assert shop.counted("discarded_refused") == 1
+    [following] = shop.stock.move([Movement("b", 2, "task-4", {"lamp": -5})])
+    assert (following.problem, following.task_id) == (None, "task-4")
+    assert shop.left == 101
+
+
+def test_what_was_moved_for_a_task_can_be_undone_once_it_is_discarded(shop: Shop) -> None:
+    movement = Movement("a", 1, "task-1", {"lamp": 4})
+    shop.stock.move([movement])
+    shop.stock.discard("task-1")
+    assert shop.stock.move([movement])[0].problem == rejections.discarded()
+    assert shop.left == 96
+
+    shop.stock.undo("a", 1, "task-1")
+
+    assert shop.left == 100
+
+
 def test_a_movement_undone_leaves_no_trace(shop: Shop) -> None:
     shop.order("a", 4)
     shop.take("a", -1, version=2)

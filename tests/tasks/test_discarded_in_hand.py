@@ -128,6 +128,8 @@ def test_a_discarded_create_is_not_stored_by_a_worker_that_thaws(
     assert redis.get(f"product:{product}:stock") == "9"
     assert record(redis, task_id)["problem"]["type"] == "discarded"
     assert redis.hget("counts", "discarded_refused") == "1"
+    # What had not been moved when it was discarded never was: that worker might have died before it undid it.
+    assert redis.hget("counts", "movements_undone") == (None if step == "before stock" else "1")
 
 
 @pytest.mark.parametrize("step", ["before stock", "before order"])
@@ -152,6 +154,7 @@ def test_a_discarded_change_is_not_stored_by_a_worker_that_thaws(
     assert [entry["taskId"] for entry in stored["timeline"]] == [order_id, following]
     assert redis.get(f"product:{product}:stock") == "6"
     assert record(redis, task_id)["problem"]["type"] == "discarded"
+    assert redis.hget("counts", "movements_undone") == (None if step == "before stock" else "1")
 
 
 def test_a_write_that_was_stored_first_ends_as_what_it_did(
