@@ -20,7 +20,7 @@ from tests.processes import REPOSITORY
 TEST_SECONDS = 400
 ERRORS = 100
 LEFT_OUT = (".git", ".venv", ".local", ".hypothesis", "__pycache__", "node_modules", ".*_cache")
-IN_HAND = "tests/tasks/test_discarded_in_hand.py::"
+IN_HAND = "tests/tasks/test_in_hand.py::"
 KILLED = "tests/tasks/test_killed_between_steps.py::"
 GROUPS = "tests/tasks/test_group_commit.py::"
 WORKERS = "tests/tasks/test_workers.py::"
@@ -94,7 +94,7 @@ SAFEGUARDS = (
     Safeguard(
         "predecessor",
         (Change("tasks/accept.lua", "if predecessor then", "if false then"),),
-        "tests/api/test_order_of_writes.py",
+        f"{IN_HAND}test_a_write_waits_for_the_one_before_it_though_a_worker_is_free",
     ),
     Safeguard(
         "outbox sweep",

@@ -1,4 +1,4 @@
-"""A parked write is discarded while a frozen worker has it in hand: what comes first in MongoDB decides."""
+"""A frozen worker has a write in hand: the write behind it waits, and a discard is decided by what comes first."""
 
 import json
 import os
@@ -39,7 +39,8 @@ def redis(own: Servers) -> Redis:
 @pytest.fixture
 def running(own: Servers, redis: Redis, tmp_path: Path) -> Iterator[Service]:
     own.make_topics()
-    with service(own, tmp_path, WORKER_CONCURRENCY="1") as started:
+    # Nobody is given what the frozen worker has, however long the tests take.
+    with service(own, tmp_path, WORKER_CONCURRENCY="1", VISIBILITY_TIMEOUT="120") as started:
         yield started
 
 
@@ -109,6 +110,24 @@ def goes_on(redis: Redis, child: Child, product: str) -> None:
     """Thaw the worker, and wait until it has ended what it had in hand and one more write."""
     thaw(child)
     succeeded(redis, a_create(redis, product, 1))
+
+
+def test_a_write_waits_for_the_one_before_it_though_a_worker_is_free(
+    running: Service, redis: Redis, frozen: Frozen, unique: Callable[[str], str]
+) -> None:
+    product = unique("product")
+    redis.set(f"product:{product}:stock", 10)
+    order_id = a_create(redis, product)
+    child = frozen("before stock")
+    a_create(redis, product)  # the frozen worker had asked for one more
+    change = accepted(redis, "update", order_id, note="behind it")
+    running.worker("orders", "free")
+
+    succeeded(redis, a_create(redis, product))  # it was accepted after the change
+
+    assert record(redis, change)["status"] == "QUEUED"
+    thaw(child)
+    assert succeeded(redis, change)["result"]["outcome"] == "updated"
 
 
 @pytest.mark.parametrize("step", ["before stock", "before order"])
