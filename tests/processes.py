@@ -3,6 +3,7 @@
 import atexit
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,6 +85,19 @@ class Servers:
         return mongo_client(self.mongod.uri)[self.database]["orders"]
 
 
+def run(environment: Mapping[str, str], module: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m` with these words to its end, in this whole environment."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @dataclass
 class Service:
     """Processes of the service; each can be killed, stopped and started again by its name."""
@@ -104,6 +118,10 @@ class Service:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         ours = {**self.servers.environment(), "PORT": str(self.port)}
         return {**inherited, **ours, **self.settings}
+
+    def run(self, module: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run `python -m` with these words to its end, as an operator would."""
+        return run(self.environment(), module, *words)
 
     def start(self, name: str, *command: str) -> Child:
         """Start a process by the command that an operator would type."""

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from redis import Redis
 
 from tasks.topics import INCOMING, PARTITIONS
-from tests.processes import REPOSITORY, Servers, Service, eventually, service
+from tests.processes import Servers, Service, eventually, service
 from tests.topics import Topics, headers
 
 MARK, LIMIT = 50, 5
@@ -140,12 +139,4 @@ def test_a_restart_reads_a_stopped_partition_on(
 
 
 def command(narrow: Service, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", *words],
-        cwd=REPOSITORY,
-        env=narrow.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return narrow.run("bridge", *words)

@@ -1,7 +1,6 @@
 """Redis has lost its data: `python -m bridge.rebuild` brings stock and customers back from Kafka and MongoDB."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from models.movements import Movement
 from models.stock import Stock
-from tests.processes import REPOSITORY, Servers, service
+from tests.processes import Servers, run, service
 from tests.topics import Topics
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
@@ -27,15 +26,7 @@ def own(servers: Servers) -> Iterator[Servers]:
 
 
 def rebuild(own: Servers, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bridge.rebuild", *arguments],
-        cwd=REPOSITORY,
-        env={**ENVIRONMENT, **own.environment(), **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run({**ENVIRONMENT, **own.environment(), **settings}, "bridge.rebuild", *arguments)
 
 
 def store(own: Servers, order_id: str, *transitions: dict[str, int], unsent: int = 0, **more: Any) -> None:

@@ -37,6 +37,14 @@ def redis(own: Servers) -> Redis:
 
 
 @pytest.fixture
+def product(redis: Redis, unique: Callable[[str], str]) -> str:
+    """Ten units of something."""
+    name = unique("product")
+    redis.set(f"product:{name}:stock", 10)
+    return name
+
+
+@pytest.fixture
 def running(own: Servers, redis: Redis, tmp_path: Path) -> Iterator[Service]:
     own.make_topics()
     # Nobody is given what the frozen worker has, however long the tests take.
@@ -95,15 +103,7 @@ def discard(running: Service, redis: Redis, task_id: str) -> "subprocess.Complet
     """Park what the frozen worker has in hand, as another worker would, and discard it."""
     [tag] = redis.hkeys("unacked")
     set_aside(redis, str(tag), "it was a test")
-    return subprocess.run(
-        [sys.executable, "-m", "tasks", "parked", "discard", task_id],
-        cwd=REPOSITORY,
-        env=running.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return running.run("tasks", "parked", "discard", task_id)
 
 
 def goes_on(redis: Redis, child: Child, product: str) -> None:
@@ -113,10 +113,8 @@ def goes_on(redis: Redis, child: Child, product: str) -> None:
 
 
 def test_a_write_waits_for_the_one_before_it_though_a_worker_is_free(
-    running: Service, redis: Redis, frozen: Frozen, unique: Callable[[str], str]
+    running: Service, redis: Redis, frozen: Frozen, product: str
 ) -> None:
-    product = unique("product")
-    redis.set(f"product:{product}:stock", 10)
     order_id = a_create(redis, product)
     child = frozen("before stock")
     a_create(redis, product)  # the frozen worker had asked for one more
@@ -132,10 +130,8 @@ def test_a_write_waits_for_the_one_before_it_though_a_worker_is_free(
 
 @pytest.mark.parametrize("step", ["before stock", "before order"])
 def test_a_discarded_create_is_not_stored_by_a_worker_that_thaws(
-    step: str, own: Servers, running: Service, redis: Redis, frozen: Frozen, unique: Callable[[str], str]
+    step: str, own: Servers, running: Service, redis: Redis, frozen: Frozen, product: str
 ) -> None:
-    product = unique("product")
-    redis.set(f"product:{product}:stock", 10)
     task_id = a_create(redis, product)
     child = frozen(step)
 
@@ -153,10 +149,8 @@ def test_a_discarded_create_is_not_stored_by_a_worker_that_thaws(
 
 @pytest.mark.parametrize("step", ["before stock", "before order"])
 def test_a_discarded_change_is_not_stored_by_a_worker_that_thaws(
-    step: str, own: Servers, running: Service, redis: Redis, frozen: Frozen, unique: Callable[[str], str]
+    step: str, own: Servers, running: Service, redis: Redis, frozen: Frozen, product: str
 ) -> None:
-    product = unique("product")
-    redis.set(f"product:{product}:stock", 10)
     order_id = a_create(redis, product)
     running.worker("orders", "first")
     succeeded(redis, order_id)
@@ -177,10 +171,8 @@ def test_a_discarded_change_is_not_stored_by_a_worker_that_thaws(
 
 
 def test_a_write_that_was_stored_first_ends_as_what_it_did(
-    own: Servers, running: Service, redis: Redis, frozen: Frozen, unique: Callable[[str], str]
+    own: Servers, running: Service, redis: Redis, frozen: Frozen, product: str
 ) -> None:
-    product = unique("product")
-    redis.set(f"product:{product}:stock", 10)
     task_id = a_create(redis, product)
     child = frozen("after order")
 
@@ -198,10 +190,8 @@ def test_a_write_that_was_stored_first_ends_as_what_it_did(
 
 
 def test_a_create_still_comes_after_a_change_to_it_was_discarded(
-    own: Servers, running: Service, redis: Redis, unique: Callable[[str], str]
+    own: Servers, running: Service, redis: Redis, product: str
 ) -> None:
-    product = unique("product")
-    redis.set(f"product:{product}:stock", 10)
     order_id = a_create(redis, product)
     mark = new_id()
     assert fence.discard(own.orders(), order_id, mark, datetime.now(UTC)) is None  # type: ignore[arg-type]

@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from tasks.accept import Submission, accept
 from tasks.envelope import envelope
 from tasks.parked import NotPossibleError, ParkedMessages
 from tasks.set_aside import set_aside
-from tests.processes import REPOSITORY, Servers, Service, eventually, service
+from tests.processes import Servers, Service, eventually, service
 
 SECRET = "Rosenweg 7b"
 
@@ -48,18 +48,7 @@ def running(own: Servers, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 def command(running: Service) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `python -m tasks` with these words, as an operator would."""
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tasks", *words],
-            cwd=REPOSITORY,
-            env=running.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
+    return partial(running.run, "tasks")
 
 
 def queue_write(redis: Redis, product: str, order_id: str = "", **more: Any) -> str:

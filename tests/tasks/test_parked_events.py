@@ -1,9 +1,9 @@
 """Events that can't be sent are listed, shown, sent again and given up by command."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -15,7 +15,7 @@ from models.ids import new_id
 from models.lost_stock import holds_of
 from models.order import OrderDocument, make_indexes
 from models.writes import Write
-from tests.processes import REPOSITORY, Servers, Service, eventually, service
+from tests.processes import Servers, Service, eventually, service
 from tests.topics import Topics, headers
 
 LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
@@ -46,18 +46,7 @@ def running(own: Servers, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def command(running: Service) -> Command:
-    def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "tasks", "events", *words],
-            cwd=REPOSITORY,
-            env=running.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
+    return partial(running.run, "tasks", "events")
 
 
 def with_parked(own: Servers, later: bool = False) -> str:
