@@ -61,7 +61,7 @@ def test_redis_takes_its_file_asks_for_the_password_and_is_set_as_the_local_one(
             of_local: Mapping[str, str] = local.config_get("*")
     finally:
         server.stop()
-    for name in ("appendonly", "appendfsync", "maxmemory-policy", "save"):
+    for name in ("appendonly", "appendfsync", "auto-aof-rewrite-min-size", "maxmemory-policy", "save"):
         assert settings[name] == of_local[name], name
     assert int(settings["maxmemory"]) >= 256 * 1024 * 1024
 
